@@ -1,0 +1,92 @@
+"""The two models: the small one on the device (SRM) and the large one in the cloud (LLM)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from scenarios.schema.base import Block, Count, Positive
+
+SrmKind = Literal["sasrec", "gru4rec", "din"]
+"""Each names a file of `models/srms/`."""
+
+
+class Training(Block):
+    """Early stopping watches NDCG@10 on the validation part; the replay part is never looked at."""
+
+    epochs: Count = 20
+    """At most this many passes over the histories."""
+    patience: Count = 3
+    """Stop after this many passes without a better validation NDCG@10."""
+    learning_rate: Positive = 0.002
+    batch_size: Count = 32
+    """Windows in a batch."""
+    seed: int = 0
+    """Separate from the scenario's seed, so that a replication of the simulation keeps its models."""
+
+
+class Srm(Block):
+    """The small recommendation model on every device."""
+
+    kind: SrmKind = "sasrec"
+    width: Annotated[int, Field(ge=4)] = 64
+    """Length of an item's vector."""
+    layers: Count = 2
+    heads: Count = 2
+    window: Annotated[int, Field(ge=2)] = 50
+    """How many past items the model attends to (and the length of a training window)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    options: dict[str, bool | int | float | str] = {}
+    """Settings that only this kind has; the head of its file names them."""
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Srm:
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        return self
+
+
+class CausalLlm(Block):
+    """A Hugging Face Llama over item tokens, built from this configuration and trained on the histories."""
+
+    kind: Literal["causal"] = "causal"
+    width: Annotated[int, Field(ge=8)] = 128
+    layers: Count = 3
+    heads: Count = 4
+    window: Annotated[int, Field(ge=4)] = 100
+    """Most items of a history that the model reads, and the length of a training window."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> CausalLlm:
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        return self
+
+
+class LocalLlm(Block):
+    """A Hugging Face causal LM over item tokens in a local folder (config.json and safetensors)."""
+
+    kind: Literal["local"] = "local"
+    path: Path
+    """The folder, relative to the scenario file. Token i is item i of the data set; at least as many as items."""
+    window: Annotated[int, Field(ge=4)] = 100
+    """Most items of a history that the model reads."""
+
+
+Llm = Annotated[CausalLlm | LocalLlm, Field(discriminator="kind")]
+
+
+class Recommenders(Block):
+    """What answers on the device and in the cloud, and how the two are joined."""
+
+    srm: Srm = Srm()
+    llm: Llm = CausalLlm()
+    list_length: Annotated[int, Field(ge=10)] = 50
+    """Items in the candidate list that the cloud sends."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Arithmetic of the outcomes (training is always float32)."""

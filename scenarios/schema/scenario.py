@@ -1,0 +1,46 @@
+"""A scenario: one world, and the sweep of request policies that is run in it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from scenarios.schema.base import Block, Count
+from scenarios.schema.cloud import Cloud
+from scenarios.schema.data import Data
+from scenarios.schema.fleet import Fleet, Fusion
+from scenarios.schema.network import Network
+from scenarios.schema.recommenders import Recommenders
+
+SCHEMA_VERSION = 1
+
+PolicyT = TypeVar("PolicyT")
+
+
+class Sweep(Block, Generic[PolicyT]):
+    """Which points of the curve are run."""
+
+    policies: Annotated[tuple[PolicyT, ...], Field(min_length=1)]
+    """Families of points: a policy and the values of its parameter."""
+    replications: Count = 3
+    """Each point is run this often, with seeds that all points share (common random numbers)."""
+
+
+class Scenario(Block, Generic[PolicyT]):
+    """A whole scenario file. The policies' kinds belong to the simulator, which fills them in."""
+
+    version: Literal[1]
+    """Of this schema."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
+    """Names the folder of results."""
+    question: str = ""
+    """What this scenario answers, in one sentence; shown above its results."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 2026
+    data: Data = Data()
+    recommenders: Recommenders = Recommenders()
+    fusion: Fusion = Fusion()
+    fleet: Fleet = Fleet()
+    network: Network = Network()
+    cloud: Cloud = Cloud()
+    sweep: Sweep[PolicyT]

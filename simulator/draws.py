@@ -1,0 +1,50 @@
+"""Random numbers as a pure function of (seed, purpose, device, index).
+
+No stream has a position that somebody could shift: what device d meets at its t-th interaction is the same whatever a
+policy did before (common random numbers). The function is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), whose state
+is a counter, so that any element of a stream can be had at once; each (seed, purpose, device) starts the counter at a
+place of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def _mix(x: int) -> int:
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+def _mix_array(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@lru_cache(maxsize=256)
+def _origin(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little")
+
+
+def uniform(seed: int, purpose: str, device: int, index: int) -> float:
+    """One number in the open interval (0, 1)."""
+    start = _mix((_origin(seed, purpose) + (device + 1) * _GOLDEN) & _MASK)
+    return ((_mix((start + (index + 1) * _GOLDEN) & _MASK) >> 12) + 0.5) * 2.0**-52
+
+
+def uniforms(seed: int, purpose: str, device: npt.ArrayLike, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The same numbers as `uniform`, for arrays of devices and indices that broadcast against each other."""
+    golden, one = np.uint64(_GOLDEN), np.uint64(1)
+    with np.errstate(over="ignore"):
+        start = _mix_array(np.uint64(_origin(seed, purpose)) + (np.asarray(device, np.uint64) + one) * golden)
+        bits = _mix_array(start + (np.asarray(index, np.uint64) + one) * golden)
+    return np.asarray(((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
