@@ -1,0 +1,98 @@
+"""Cells: one point of a sweep in one replication, named by everything that its numbers depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from scenarios.cache import content_key
+from scenarios.errors import UserError
+from simulator.policies.base import Point
+
+ROOMS = ("analysis", "models", "scenarios", "simulator")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A point and a replication. `key` is a content hash; two cells with one key hold the same numbers."""
+
+    point: Point
+    replication: int
+    seed: int
+    key: str
+
+    @property
+    def folder(self) -> str:
+        """Name of the cell's folder: readable first, unambiguous last."""
+        value = "" if self.point.parameter is None else f"-{self.point.parameter:g}"
+        return f"{self.point.name}{value}-r{self.replication}-{self.key}"
+
+
+def replication_seed(seed: int, replication: int) -> int:
+    """The seed of a replication, the same for every point of a sweep (common random numbers)."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/replication/{replication}".encode()).digest()[:7], "little")
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Digest of the sources that a cell's numbers come from: all rooms but the command line."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for room in ROOMS:
+        for source in sorted((root / room).rglob("*.py")):
+            if "commands" not in source.parts:
+                digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def grid(points: Sequence[Point], replications: int, seed: int, world: Mapping[str, object]) -> list[Cell]:
+    """All cells of a sweep. `world` is what all of them share: the scenario without its sweep, data and models."""
+    cells = []
+    for point in points:
+        for replication in range(replications):
+            of_replication = replication_seed(seed, replication)
+            what = (world, point.name, point.parameter, of_replication, code_digest())
+            cells.append(Cell(point, replication, of_replication, content_key(*what)))
+    return cells
+
+
+def write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, object]) -> None:
+    """Write a cell's tables and facts as a folder that appears whole or not at all. Raises `UserError`."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        for name, table in tables.items():
+            table.to_parquet(scratch / f"{name}.parquet", index=False)
+        (scratch / "cell.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+        scratch.chmod(0o755)
+        scratch.rename(folder)
+    except OSError as error:
+        if not (folder / "cell.json").exists():  # somebody else may have finished the same cell first
+            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_facts(folder: Path) -> dict[str, object] | None:
+    """The facts of a finished cell, or None where there is none or it is damaged."""
+    try:
+        facts = json.loads((folder / "cell.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """One table of a finished cell."""
+    return pd.read_parquet(folder / f"{name}.parquet")
