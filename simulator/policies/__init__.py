@@ -1,0 +1,19 @@
+"""The request policies; a new one is a file of this folder and a name in this union."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulator.policies.always import AlwaysFamily
+from simulator.policies.footrule import FootruleFamily
+from simulator.policies.never import NeverFamily
+from simulator.policies.periodic import PeriodicFamily
+from simulator.policies.random import RandomFamily
+
+AnyPolicy = Annotated[
+    AlwaysFamily | NeverFamily | RandomFamily | PeriodicFamily | FootruleFamily, Field(discriminator="kind")
+]
+
+__all__ = ["AnyPolicy"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +38,9 @@ class Sight:
 class Policy(ABC):
     """A request policy at one value of its parameter, as the engine uses it."""
 
-    signals: tuple[str, ...] = ()
+    signals: ClassVar[tuple[str, ...]] = ()
     """Names of the signals that it looks at."""
-    opens: bool = True
+    opens: ClassVar[bool] = True
     """Whether a device asks at its first interaction, when it holds nothing."""
 
     @abstractmethod

@@ -1,0 +1,30 @@
+"""The values of a policy's parameter as a scenario gives them: one, or a list of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from scenarios.schema.base import Count, NonNegative, Share
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Counts = Annotated[
+    tuple[Count, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Count | Annotated[list[Count], Field(min_length=1)]),
+]
+Shares = Annotated[
+    tuple[Share, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Share | Annotated[list[Share], Field(min_length=1)]),
+]
+Thresholds = Annotated[
+    tuple[NonNegative, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=NonNegative | Annotated[list[NonNegative], Field(min_length=1)]),
+]
