@@ -1,0 +1,98 @@
+"""One cell in numbers: what its requests cost, and what accuracy its devices got for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import AnalysisError
+from analysis.settle import settling
+
+STATUSES = ("answered", "rejected", "timed_out", "lost", "abandoned", "in_flight")
+"""How a request can end; every request has one of these."""
+
+PERCENTILES = (50, 95, 99)
+
+REQUEST_COLUMNS = ("intended_s", "arrived_s", "started_s", "answered_s", "status", "batch_size", "replica", "gpu_s")
+DEVICE_COLUMNS = (
+    "user",
+    "interactions",
+    "requests",
+    "hits_at_10",
+    "ndcg_at_10",
+    "reciprocal_rank",
+    "staleness",
+    "held",
+    "waited_s",
+    "uplink_bytes",
+    "downlink_bytes",
+)
+COUNTED = ("interactions", "requests", "staleness", "held", "uplink_bytes", "downlink_bytes")
+
+Summary = dict[str, Any]
+"""Names to plain values; a ratio without a value (a latency where nothing was answered) is NaN."""
+
+
+def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, Any]) -> Summary:
+    """Totals and ratios of one cell, from its request log, its device table and its `cell.json` (docs/design.md).
+
+    Latency runs from the moment a request was intended to the moment its answer reached the device, over answered
+    requests. Utilisation is the replicas' busy share of the simulated time. Raises `AnalysisError` where a column is
+    missing, nothing was replayed, or the log and the device table do not hold the same requests.
+    """
+    _require(requests, REQUEST_COLUMNS, "request log")
+    _require(devices, DEVICE_COLUMNS, "device table")
+    totals = {name: float(devices[name].sum()) for name in DEVICE_COLUMNS[1:]}
+    interactions, asked = totals["interactions"], len(requests)
+    if not interactions:
+        raise AnalysisError("device table: no interaction was replayed, so there is no accuracy to report")
+    if totals["requests"] != asked:
+        raise AnalysisError(f"the devices made {totals['requests']:.0f} requests, but the request log holds {asked}")
+    counts = requests["status"].value_counts()
+    if unknown := sorted(set(counts.index[counts > 0]) - set(STATUSES)):
+        raise AnalysisError(f"request log: status {unknown[0]!r} is none of {', '.join(STATUSES)}")
+
+    gpu_s, usd = float(requests["gpu_s"].sum()), float(cell["usd"])
+    available_s = float(cell["replicas"]) * float(cell["duration_s"])
+    return {
+        "policy": str(cell["policy"]),
+        "parameter": None if cell["parameter"] is None else float(cell["parameter"]),
+        "replication": int(cell["replication"]),
+        "seed": int(cell["seed"]),
+        **{name: int(totals[name]) for name in COUNTED},
+        "waited_s": totals["waited_s"],
+        "gpu_s": gpu_s,
+        "usd": usd,
+        "busy_s": float(cell["busy_s"]),
+        "available_s": available_s,
+        **{status: int(counts.get(status, 0)) for status in STATUSES},
+        "requests_per_interaction": asked / interactions,
+        "uplink_bytes_per_interaction": totals["uplink_bytes"] / interactions,
+        "downlink_bytes_per_interaction": totals["downlink_bytes"] / interactions,
+        "gpu_seconds_per_1000_interactions": 1000 * gpu_s / interactions,
+        "usd_per_1000_interactions": 1000 * usd / interactions,
+        "hr_at_10": totals["hits_at_10"] / interactions,
+        "ndcg_at_10": totals["ndcg_at_10"] / interactions,
+        "mrr": totals["reciprocal_rank"] / interactions,
+        "mean_staleness": totals["staleness"] / totals["held"] if totals["held"] else np.nan,
+        **_latency(requests),
+        "utilisation": float(cell["busy_s"]) / available_s if available_s else np.nan,
+        "settled": settling(requests).settled,
+    }
+
+
+def _latency(requests: pd.DataFrame) -> dict[str, float]:
+    answered = requests.loc[requests["status"] == "answered", ["intended_s", "answered_s"]].to_numpy(float)
+    names = [f"latency_p{percentile}_ms" for percentile in PERCENTILES]
+    if not len(answered):
+        return dict.fromkeys(names, np.nan)
+    values = np.percentile(1000 * (answered[:, 1] - answered[:, 0]), PERCENTILES)
+    return dict(zip(names, map(float, values), strict=True))
+
+
+def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
+    if missing := [column for column in columns if column not in table.columns]:
+        raise AnalysisError(f"{name}: column {missing[0]!r} is missing")

@@ -1,0 +1,71 @@
+"""Every number of a cell is the ratio that its name says, over the tables that it was made from."""
+
+import numpy as np
+import pytest
+
+from analysis.errors import AnalysisError
+from analysis.summary import STATUSES, summarise
+
+
+@pytest.fixture
+def tables(single_server, fleet):
+    requests = single_server(0.5, 60, np.random.default_rng(1))
+    requests["sent_s"] = requests["arrived_s"] - 0.5
+    requests["intended_s"] = requests["arrived_s"] - 2.0
+    return requests, fleet(20, 2, np.random.default_rng(2), asked=60)
+
+
+def test_ratios_are_totals_over_interactions(tables, cell):
+    requests, devices = tables
+    summary = summarise(requests, devices, cell())
+    n = devices["interactions"].sum()
+    assert summary["interactions"] == n
+    assert summary["requests_per_interaction"] * n == pytest.approx(60)
+    assert summary["hr_at_10"] * n == pytest.approx(devices["hits_at_10"].sum())
+    assert summary["ndcg_at_10"] * n == pytest.approx(devices["ndcg_at_10"].sum())
+    assert summary["mrr"] * n == pytest.approx(devices["reciprocal_rank"].sum())
+    assert summary["uplink_bytes_per_interaction"] == pytest.approx(10)
+    assert summary["downlink_bytes_per_interaction"] == pytest.approx(30)
+    assert summary["gpu_seconds_per_1000_interactions"] * n / 1000 == pytest.approx(requests["gpu_s"].sum())
+    assert summary["usd_per_1000_interactions"] * n / 1000 == pytest.approx(0.5)
+    assert summary["mean_staleness"] == pytest.approx(2)
+    assert summary["utilisation"] == pytest.approx(400 / (2 * 1000))
+
+
+def test_every_request_has_one_status(tables, cell):
+    requests, devices = tables
+    requests.loc[:5, "status"] = ["rejected", "timed_out", "lost", "abandoned", "in_flight", "lost"]
+    summary = summarise(requests, devices, cell())
+    assert sum(summary[status] for status in STATUSES) == summary["requests"] == 60
+    assert summary["lost"] == 2
+
+
+def test_latency_runs_from_the_intention_over_answered_requests(tables, cell):
+    requests, devices = tables
+    requests.loc[requests.index[:30], "status"] = "timed_out"
+    latency = 1000 * (requests["answered_s"] - requests["intended_s"])[30:]
+    summary = summarise(requests, devices, cell())
+    assert summary["latency_p95_ms"] == pytest.approx(np.percentile(latency, 95))
+    assert summary["latency_p50_ms"] >= 2000
+
+
+def test_a_fleet_that_never_asks_has_no_latency_and_no_staleness(tables, cell, fleet):
+    devices = fleet(20, 2, np.random.default_rng(2))
+    devices[["staleness", "held"]] = 0
+    summary = summarise(tables[0].iloc[:0], devices, cell("never", None, busy_s=0.0))
+    assert summary["parameter"] is None
+    assert summary["requests_per_interaction"] == 0
+    assert np.isnan([summary["latency_p50_ms"], summary["mean_staleness"]]).all()
+    assert summary["settled"] is True
+
+
+def test_tables_that_disagree_are_refused(tables, cell):
+    requests, devices = tables
+    with pytest.raises(AnalysisError, match="60 requests, but the request log holds 59"):
+        summarise(requests.iloc[1:], devices, cell())
+    with pytest.raises(AnalysisError, match="column 'held' is missing"):
+        summarise(requests, devices.drop(columns="held"), cell())
+    with pytest.raises(AnalysisError, match="no interaction"):
+        summarise(requests, devices.iloc[:0], cell())
+    with pytest.raises(AnalysisError, match="'vanished' is none of"):
+        summarise(requests.assign(status="vanished"), devices, cell())
