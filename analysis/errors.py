@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-class AnalysisError(ValueError):
-    """A table that breaks its contract, or numbers outside the domain of a formula."""
+class TableError(ValueError):
+    """A table of results that breaks its contract (docs/design.md), or that cannot give what is asked of it."""
 
 
-class UnstableError(AnalysisError):
+class UnstableError(ValueError):
     """A queue that has no steady state: more work arrives than its servers can do."""

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from analysis.errors import AnalysisError
+from analysis.errors import TableError
 
 LEVEL = 0.95
 
@@ -74,13 +74,13 @@ class Interval:
 def ratio(sums: FloatArray, counts: FloatArray) -> Estimate:
     """Estimate sum(sums) / sum(counts) from tables [replications, users], e.g. hits and interactions.
 
-    Raises `AnalysisError` where the tables differ in shape or nothing was counted.
+    Raises `TableError` where the tables differ in shape or nothing was counted.
     """
     if sums.shape != counts.shape or sums.ndim != 2:
-        raise AnalysisError(f"expected two tables [replications, users], got {sums.shape} and {counts.shape}")
+        raise TableError(f"expected two tables [replications, users], got {sums.shape} and {counts.shape}")
     total = float(counts.sum())
     if total <= 0:
-        raise AnalysisError("a ratio over no interactions has no value")
+        raise TableError("a ratio over no interactions has no value")
     value = float(sums.sum()) / total
     return Estimate(value, (sums - value * counts) / total)
 
@@ -126,7 +126,7 @@ def _variance(influence: FloatArray) -> tuple[float, float]:
 
 def _paired(other: Estimate, with_: Estimate) -> FloatArray:
     if other.influence.shape != with_.influence.shape:
-        raise AnalysisError(
+        raise TableError(
             f"only estimates over the same replications and users can be compared, not {with_.influence.shape} "
             f"and {other.influence.shape} of them"
         )

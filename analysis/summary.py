@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.errors import AnalysisError
+from analysis.errors import TableError
 from analysis.settle import settling
 
 STATUSES = ("answered", "rejected", "timed_out", "lost", "abandoned", "in_flight")
@@ -40,7 +40,7 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
     """Totals and ratios of one cell, from its request log, its device table and its `cell.json` (docs/design.md).
 
     Latency runs from the moment a request was intended to the moment its answer reached the device, over answered
-    requests. Utilisation is the replicas' busy share of the simulated time. Raises `AnalysisError` where a column is
+    requests. Utilisation is the replicas' busy share of the simulated time. Raises `TableError` where a column is
     missing, nothing was replayed, or the log and the device table do not hold the same requests.
     """
     _require(requests, REQUEST_COLUMNS, "request log")
@@ -48,12 +48,12 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
     totals = {name: float(devices[name].sum()) for name in DEVICE_COLUMNS[1:]}
     interactions, asked = totals["interactions"], len(requests)
     if not interactions:
-        raise AnalysisError("device table: no interaction was replayed, so there is no accuracy to report")
+        raise TableError("device table: no interaction was replayed, so there is no accuracy to report")
     if totals["requests"] != asked:
-        raise AnalysisError(f"the devices made {totals['requests']:.0f} requests, but the request log holds {asked}")
+        raise TableError(f"the devices made {totals['requests']:.0f} requests, but the request log holds {asked}")
     counts = requests["status"].value_counts()
     if unknown := sorted(set(counts.index[counts > 0]) - set(STATUSES)):
-        raise AnalysisError(f"request log: status {unknown[0]!r} is none of {', '.join(STATUSES)}")
+        raise TableError(f"request log: status {unknown[0]!r} is none of {', '.join(STATUSES)}")
 
     gpu_s, usd = float(requests["gpu_s"].sum()), float(cell["usd"])
     available_s = float(cell["replicas"]) * float(cell["duration_s"])
@@ -95,4 +95,4 @@ def _latency(requests: pd.DataFrame) -> dict[str, float]:
 
 def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
     if missing := [column for column in columns if column not in table.columns]:
-        raise AnalysisError(f"{name}: column {missing[0]!r} is missing")
+        raise TableError(f"{name}: column {missing[0]!r} is missing")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.errors import AnalysisError
+from analysis.errors import TableError
 from analysis.intervals import Estimate, interval, p_value, ratio
 
 
@@ -105,7 +105,7 @@ def test_p_value_agrees_with_the_interval_and_with_the_t_test():
 
 def test_nothing_to_compare_is_said_and_not_guessed():
     assert np.isnan(interval(ratio(np.ones((1, 1)), np.full((1, 1), 2.0))).low)
-    with pytest.raises(AnalysisError, match="no interactions"):
+    with pytest.raises(TableError, match="no interactions"):
         ratio(np.ones((2, 2)), np.zeros((2, 2)))
-    with pytest.raises(AnalysisError, match="same replications and users"):
+    with pytest.raises(TableError, match="same replications and users"):
         ratio(np.ones((2, 2)), np.ones((2, 2))) - ratio(np.ones((2, 3)), np.ones((2, 3)))

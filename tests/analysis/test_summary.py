@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.errors import AnalysisError
+from analysis.errors import TableError
 from analysis.summary import STATUSES, summarise
 
 
@@ -61,11 +61,11 @@ def test_a_fleet_that_never_asks_has_no_latency_and_no_staleness(tables, cell, f
 
 def test_tables_that_disagree_are_refused(tables, cell):
     requests, devices = tables
-    with pytest.raises(AnalysisError, match="60 requests, but the request log holds 59"):
+    with pytest.raises(TableError, match="60 requests, but the request log holds 59"):
         summarise(requests.iloc[1:], devices, cell())
-    with pytest.raises(AnalysisError, match="column 'held' is missing"):
+    with pytest.raises(TableError, match="column 'held' is missing"):
         summarise(requests, devices.drop(columns="held"), cell())
-    with pytest.raises(AnalysisError, match="no interaction"):
+    with pytest.raises(TableError, match="no interaction"):
         summarise(requests, devices.iloc[:0], cell())
-    with pytest.raises(AnalysisError, match="'vanished' is none of"):
+    with pytest.raises(TableError, match="'vanished' is none of"):
         summarise(requests.assign(status="vanished"), devices, cell())
