@@ -29,7 +29,8 @@ class Behaviour:
     offsets: [users + 1]; user u's stream is items[offsets[u]:offsets[u + 1]].
     items: [interactions] ids 0 .. n_items - 1, re-indexed at random so that neighbouring numbers mean nothing.
     times: [interactions] seconds since 1970-01-01 UTC, not falling within a stream.
-    catalogue: a row an item, index 0 .. n_items - 1, columns `label` (the source's own id), `title`, `categories`.
+    catalogue: a row an item, index 0 .. n_items - 1, columns `label` (the source's own id), `title`, `categories`
+        (joined by `|`); both empty where the source has none.
     about: where it came from: name, source, citation, terms, counts.
     """
 
@@ -104,6 +105,8 @@ def save(behaviour: Behaviour, folder: Path) -> None:
         marks = {"format": FORMAT, "name": behaviour.name, "digest": behaviour.digest, "about": dict(behaviour.about)}
         (scratch / "about.json").write_text(json.dumps(marks, indent=2, sort_keys=True) + "\n")
         if folder.exists():
+            if any(folder.iterdir()) and not (folder / "offsets.npy").exists():
+                raise DataError(f"{folder}: exists and is not a data set, so it is not replaced; name another folder")
             shutil.rmtree(folder)
         scratch.rename(folder)
     except OSError as error:
