@@ -13,15 +13,15 @@ HEADINGS: dict[str, Callable[[pd.Series], str]] = {
     "NDCG@10": lambda row: f"{row['ndcg_at_10']:.4f} ±{_half(row, 'ndcg_at_10')}",
     "HR@10": lambda row: f"{row['hr_at_10']:.4f} ±{_half(row, 'hr_at_10')}",
     "stale": lambda row: _number(row["mean_staleness"], "{:.1f}"),
-    "p95 ms": lambda row: _number(row["latency_p95_ms"], "{:,.0f}"),
-    "GPU s": lambda row: _number(row["gpu_seconds_per_1000_interactions"], "{:.3g}"),
+    "p95 ms": lambda row: _number(row["latency_p95_ms"], "{:.0f}"),
+    "GPU s": lambda row: _number(row["gpu_seconds_per_1000_interactions"], "{:.2f}"),
     "load": lambda row: _number(row["utilisation"], "{:.0%}"),
     "": lambda row: "" if row["settled"] else "*",
 }
 
 LEGEND = (
     "requests: per interaction. ±: half of the 95% interval, over users and replications.",
-    "stale: clicks since the list held was made. GPU s: per 1,000 interactions. load: busy share of it.",
+    "stale: clicks since the list held was made. GPU s: per 1,000 interactions. load: its busy share.",
 )
 UNSETTLED = "* the queue never settled: latency and staleness there depend on how long the run was."
 

@@ -106,5 +106,11 @@ def test_the_terminal_table_fits_and_says_what_did_not_settle(cells):
     assert UNSETTLED in text
     assert "nan" not in text
     assert UNSETTLED not in table(made[made["settled"]])
-    wide = made.assign(policy="intellect-request", parameter=123456.789, latency_p95_ms=1e7, utilisation=1.0)
+    wide = made.assign(
+        policy="intellect-request",
+        parameter=123456.789,
+        latency_p95_ms=999_999.0,
+        gpu_seconds_per_1000_interactions=123.456,
+        utilisation=1.0,
+    )
     assert max(map(len, table(wide).splitlines())) <= 100
