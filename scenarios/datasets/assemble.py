@@ -24,7 +24,8 @@ def assemble(
     """Make behaviour data from one row an interaction, in the source's order.
 
     users, items, times: [interactions] labels and seconds since 1970. table: a row an item, indexed by label, columns
-    `title` and `categories`; items it lacks get empty ones, items nobody took are left out.
+    `title` and `categories`, and `label` where another than the index shall be shown; items it lacks get empty ones,
+    items nobody took are left out.
     Users are numbered in order of appearance. Within a stream equal times keep the source's order. Item ids are a
     random permutation of the sorted labels, so that neighbouring numbers mean nothing.
     """
@@ -41,7 +42,7 @@ def assemble(
     by_id[ids] = labels
     catalogue = pd.DataFrame({"label": by_id.astype(str), "title": "", "categories": ""})
     if table is not None:
-        texts = table[["title", "categories"]].reindex(by_id).fillna("")
-        catalogue["title"] = texts["title"].to_numpy()
-        catalogue["categories"] = texts["categories"].to_numpy()
+        texts = table.reindex(by_id).fillna("")
+        for column in catalogue.columns.intersection(texts.columns):
+            catalogue[column] = texts[column].to_numpy()
     return build(name, offsets, item_codes[order].astype(np.int32), np.asarray(times)[order], catalogue, about)
