@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from scenarios.schema.base import Block, Count, Positive
 
-SrmKind = Literal["sasrec", "gru4rec", "din"]
+SrmKind = Literal["sasrec", "gru4rec", "din", "ttt4rec"]
 """Each names a file of `models/srms/`."""
 
 
