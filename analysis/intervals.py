@@ -12,7 +12,8 @@ Applied Statistics 1(2), 2007). Their V_both contains 1/R of the variance betwee
 replications and halves it with two; so V_both is taken from the residuals of the two-way table, which makes each term
 unbiased (Searle, Casella & McCulloch, Variance Components, 1992, ch. 4). The quantile is Student's t with
 Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946), so few replications widen an interval only as far as
-replications matter to it.
+replications matter to it. Where V_replications comes out below V_both it counts as equal to it: this errs on the safe
+side, at worst (a few replications, and nothing but noise in every cell) with 98% where 95% is said.
 """
 
 from __future__ import annotations

@@ -40,6 +40,14 @@ def test_coverage_is_95_percent(replications, spreads):
     assert 0.93 <= covered / runs <= 0.97
 
 
+def test_where_neither_users_nor_replications_matter_the_interval_is_on_the_safe_side():
+    rng, runs, covered = np.random.default_rng(17), 2000, 0
+    for _ in range(runs):
+        found = interval(ratio(*population(rng, 3, 150, 0.0, 0.0, 0.1)))
+        covered += found.low <= 0.3 <= found.high
+    assert 0.95 <= covered / runs <= 0.985
+
+
 def test_coverage_of_a_paired_difference_is_95_percent_and_narrower_than_unpaired():
     rng, runs, covered, narrower = np.random.default_rng(12), 2000, 0, 0
     for _ in range(runs):
