@@ -26,7 +26,7 @@ LEGEND = (
 UNSETTLED = "* the queue never settled: latency and staleness there depend on how long the run was."
 
 
-def table(curve: pd.DataFrame) -> str:
+def terminal(curve: pd.DataFrame) -> str:
     """The table, with a line on its columns and one on points whose queue did not settle, where there are any."""
     rows = [list(HEADINGS), *([cell(row) for cell in HEADINGS.values()] for _, row in curve.iterrows())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.curve import COLUMNS, EXTRA, Digest, curve, digest, read_csv, to_csv
 from analysis.errors import TableError
-from analysis.table import UNSETTLED, table
+from analysis.table import UNSETTLED, terminal
 
 
 @pytest.fixture
@@ -99,13 +99,13 @@ def test_replications_that_do_not_fit_are_refused(cells):
 
 def test_the_terminal_table_fits_and_says_what_did_not_settle(cells):
     made = curve(digest(*cell) for cell in cells)
-    text = table(made)
+    text = terminal(made)
     assert max(map(len, text.splitlines())) <= 100
     always = next(line for line in text.splitlines() if line.startswith("always"))
     assert always.endswith("*")
     assert UNSETTLED in text
     assert "nan" not in text
-    assert UNSETTLED not in table(made[made["settled"]])
+    assert UNSETTLED not in terminal(made[made["settled"]])
     wide = made.assign(
         policy="intellect-request",
         parameter=123456.789,
@@ -113,4 +113,4 @@ def test_the_terminal_table_fits_and_says_what_did_not_settle(cells):
         gpu_seconds_per_1000_interactions=123.456,
         utilisation=1.0,
     )
-    assert max(map(len, table(wide).splitlines())) <= 100
+    assert max(map(len, terminal(wide).splitlines())) <= 100
