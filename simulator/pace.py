@@ -1,0 +1,84 @@
+"""When each device's interactions happen, if nothing makes its user wait.
+
+A device starts at a moment drawn evenly from the start spread. Then either the recorded gaps of its user follow, cut
+and compressed, or drawn ones: with probability 1 / session_length an interaction opens a new session after a pause, else
+it follows after a think time (so sessions are geometric). Times are made in blocks of devices, when first asked for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from scenarios.errors import ScenarioError
+from scenarios.schema.data import DrawnPace, RecordedPace
+from simulator.clock import SECOND
+from simulator.draws import uniforms
+from simulator.outcomes import FloatArray, IntArray
+from simulator.world import World
+
+BLOCK = 1024
+LONGEST_S = 4e9
+"""Above a century a stream's length is a slip of the pen, and ticks would soon overflow."""
+
+
+class Pace:
+    """Interaction times of all devices, in ticks."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._seed = seed
+        self._blocks: list[memoryview | None] = [None] * -(-world.devices // BLOCK)
+        self._ends = np.cumsum(world.lengths)
+        spread = world.pace.start_spread_s * SECOND
+        self.starts: IntArray = np.rint(uniforms(seed, "start", np.arange(world.devices), 0) * spread).astype(np.int64)
+        """[devices] time of each device's first interaction."""
+
+    def clock(self, device: int) -> tuple[memoryview, int, int]:
+        """Times, first, end: the device's i-th interaction happens at times[first + i], first + i < end."""
+        number = device // BLOCK
+        times = self._blocks[number]
+        if times is None:
+            times = self._blocks[number] = self._make(number).data
+        before = int(self._ends[number * BLOCK - 1]) if number else 0
+        end = int(self._ends[device]) - before
+        return times, end - int(self._world.lengths[device]), end
+
+    def _make(self, number: int) -> IntArray:
+        """[interactions of the block's devices] their times, one device after the other."""
+        world = self._world
+        devices = np.arange(number * BLOCK, min((number + 1) * BLOCK, world.devices))
+        lengths = world.lengths[devices]
+        first = np.cumsum(lengths) - lengths
+        owner = np.repeat(devices, lengths)
+        step = np.arange(len(owner)) - np.repeat(first, lengths)
+        gaps = self._gaps(owner, step)
+        gaps[first] = 0.0
+        if gaps.sum() > LONGEST_S * len(devices):
+            raise ScenarioError(
+                f"data.pace: streams last {gaps.sum() / len(devices):.3g} s on average, expected less than a century"
+            )
+        ticks: npt.NDArray[np.int64] = np.rint(gaps * SECOND).astype(np.int64)
+        ticks[first] = self.starts[devices]
+        # Differences of one running sum over the block: integers, hence exact.
+        total = np.cumsum(ticks)
+        return np.asarray(total - np.repeat(total[first] - ticks[first], lengths), np.int64)
+
+    def _gaps(self, device: IntArray, step: IntArray) -> FloatArray:
+        """[n] seconds since the interaction before; of no meaning at step 0."""
+        world, pace = self._world, self._world.pace
+        if isinstance(pace, RecordedPace):
+            position = world.first[device % len(world.users)] + step
+            gaps = np.asarray(world.stamps[position] - world.stamps[np.maximum(position - 1, 0)], np.float64)
+            if pace.longest_gap_s is not None:
+                gaps = np.minimum(gaps, pace.longest_gap_s)
+            return gaps / pace.compression
+        assert isinstance(pace, DrawnPace)
+        normal = ndtri(uniforms(self._seed, "gap", device, step))
+        opens = uniforms(self._seed, "session", device, step) < 1.0 / pace.session_length
+        median = np.where(opens, math.log(pace.pause_s), math.log(pace.think_time_s))
+        sigma = np.where(opens, pace.pause_sigma, pace.think_time_sigma)
+        return np.asarray(np.exp(np.minimum(median + sigma * normal, math.log(LONGEST_S * 2))))

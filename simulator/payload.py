@@ -1,0 +1,43 @@
+"""What a request and its answer weigh, counted from their content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scenarios.schema.network import Network as NetworkSpec
+
+ITEM_BYTES = 4
+"""An item id as an unsigned 32-bit number."""
+SCORE_BYTES = 2
+"""A score as a 16-bit float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Bytes of the messages: framing as the scenario states, and items."""
+
+    request_header: int
+    answer_header: int
+    answer_items: int
+
+    @classmethod
+    def of(cls, spec: NetworkSpec, answer_items: int) -> Payload:
+        """The messages of a scenario."""
+        return cls(spec.request_header_bytes, spec.answer_header_bytes, answer_items)
+
+    def request(self, new_items: int) -> int:
+        """A request brings the items consumed since the last request that the device knows to have been heard.
+
+        The history before the first replayed interaction is with the cloud already.
+        """
+        return self.request_header + ITEM_BYTES * max(new_items, 0)
+
+    @property
+    def answer(self) -> int:
+        """An answer brings a list of items and their scores."""
+        return self.answer_header + self.answer_items * (ITEM_BYTES + SCORE_BYTES)
+
+    @property
+    def rejection(self) -> int:
+        """A rejection is an answer without a list."""
+        return self.answer_header

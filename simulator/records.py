@@ -1,0 +1,102 @@
+"""The request log: a row a request, kept as integers while the run lasts and told as a table at its end."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import pandas as pd
+
+from simulator.clock import NEVER, SECOND
+from simulator.outcomes import FloatArray, IntArray
+from simulator.request import STATUSES, Request
+
+COLUMNS = (
+    "number",
+    "device",
+    "step",
+    "intended",
+    "sent",
+    "arrived",
+    "started",
+    "finished",
+    "answered",
+    "applied",
+    "status",
+    "batch_size",
+    "replica",
+    "uplink",
+    "downlink",
+)
+CHUNK = 1 << 16
+
+
+class Records:
+    """Rows in the order in which requests came to rest."""
+
+    def __init__(self) -> None:
+        self._rows = array("q")
+        self._chunks: list[IntArray] = []
+
+    def add(self, r: Request) -> None:
+        """Write a request that nothing can change any more."""
+        rows = self._rows
+        rows.extend(
+            (
+                r.number,
+                r.device,
+                r.step,
+                r.intended,
+                r.sent,
+                r.arrived,
+                r.started,
+                r.finished,
+                r.answered,
+                r.applied,
+                r.status,
+                r.batch_size,
+                r.replica,
+                r.uplink,
+                r.downlink,
+            )
+        )
+        if len(rows) >= CHUNK * len(COLUMNS):
+            self._chunks.append(np.array(rows, np.int64).reshape(-1, len(COLUMNS)))
+            self._rows = array("q")
+
+    def log(self) -> dict[str, IntArray]:
+        """Column -> [requests], in the order of sending."""
+        last = np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
+        rows = np.concatenate([*self._chunks, last])
+        rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        return {name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(COLUMNS)}
+
+
+def request_table(log: dict[str, IntArray], device_users: IntArray) -> pd.DataFrame:
+    """The log with the columns, units and statuses that docs/design.md names."""
+    size = log["batch_size"]
+    work = (log["finished"] - log["started"]) / np.maximum(size, 1) / SECOND
+    return pd.DataFrame(
+        {
+            "device": log["device"],
+            "user": device_users[log["device"]],
+            "step": log["step"],
+            "intended_s": _seconds(log["intended"]),
+            "sent_s": _seconds(log["sent"]),
+            "arrived_s": _seconds(log["arrived"]),
+            "started_s": _seconds(log["started"]),
+            "finished_s": _seconds(log["finished"]),
+            "answered_s": _seconds(log["answered"]),
+            "applied_step": log["applied"],
+            "status": pd.Categorical.from_codes(log["status"], pd.Index(STATUSES)),
+            "batch_size": log["batch_size"],
+            "replica": log["replica"],
+            "gpu_s": np.where(size > 0, work, np.nan),
+            "uplink_bytes": log["uplink"],
+            "downlink_bytes": log["downlink"],
+        }
+    )
+
+
+def _seconds(ticks: IntArray) -> FloatArray:
+    return np.where(ticks == NEVER, np.nan, ticks / SECOND)

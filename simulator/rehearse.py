@@ -1,0 +1,57 @@
+"""A replay without a clock, before the runs of a sweep: which outcomes will they look at?
+
+Models are fast in large batches only, and a run looks at outcomes one device at a time. So all users first go through
+their streams together, under all policies of the sweep, each answer arriving at once: every round is one batch. Latency
+makes a run part from its rehearsal in places only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.foresight import LOOK, Demand, first_ask
+from simulator.outcomes import NOTHING, Outcomes
+from simulator.policies.base import Policy
+from simulator.progress import Progress, Tell
+from simulator.world import World
+
+
+def rehearse(
+    world: World, policies: Sequence[Policy], seed: int, outcomes: Outcomes, tell: Tell | None = None
+) -> Demand:
+    """Have nearly all outcomes made that runs of these policies will look at before their end.
+
+    Policies that look at no signal need no rehearsal and are passed over. Clones are left out: a user is rehearsed
+    once, with the coins of the first device that replays it.
+    """
+    demand = Demand(world, outcomes)
+    looking = [policy for policy in policies if policy.signals]
+    lengths = np.tile(world.stream_lengths[: world.devices], len(looking))
+    streams = np.tile(np.arange(min(world.devices, len(world.users))), len(looking))
+    actor = np.repeat(np.arange(len(looking)), min(world.devices, len(world.users)))
+    held = np.array([0 if looking[a].opens else NOTHING for a in actor], np.int64)
+    here = held + 1
+    look = np.full(len(here), LOOK)
+    progress = Progress(int(lengths.sum()), tell)
+    progress.add(int(here.sum()))
+    alive = np.flatnonzero(here < lengths)
+    while len(alive):
+        until = np.minimum(here + look, lengths)
+        holding = alive[held[alive] != NOTHING]
+        demand.tell(streams[holding], held[holding], until[holding])
+        before = int(here.sum())
+        for i in alive.tolist():
+            start, stop, cut = int(here[i]), int(until[i]), int(held[i])
+            found = first_ask(looking[actor[i]], demand, seed, int(streams[i]), cut, cut, start, stop)
+            if found < stop:
+                held[i] = found
+                here[i] = found + 1
+                look[i] = LOOK
+            else:
+                here[i] = stop
+                look[i] *= 2
+        progress.add(int(here.sum()) - before)
+        alive = alive[here[alive] < lengths[alive]]
+    return demand

@@ -1,0 +1,56 @@
+"""The world of a run: the blocks of the scenario that the engine obeys, and the streams as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from scenarios.schema.cloud import Cloud
+from scenarios.schema.data import DrawnPace, RecordedPace
+from scenarios.schema.fleet import Fleet
+from scenarios.schema.network import Network
+from simulator.outcomes import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything of a run but its policy, its seed and its models.
+
+    users: [m] who is replayed. steps: [m] interactions of each that are replayed, at least 1. first: [m] where these
+    begin in `stamps`. stamps: recorded times in seconds, rising within a stream. answer_items: items in an answer.
+    Device d replays users[d % m]: devices beyond the m-th are clones.
+    """
+
+    pace: RecordedPace | DrawnPace
+    fleet: Fleet
+    network: Network
+    cloud: Cloud
+    users: IntArray
+    steps: IntArray
+    first: IntArray
+    stamps: FloatArray
+    answer_items: int
+
+    @property
+    def devices(self) -> int:
+        """Number of devices."""
+        return self.fleet.devices or len(self.users)
+
+    @cached_property
+    def stream_lengths(self) -> IntArray:
+        """[m] interactions that a device of each user lives through."""
+        if self.fleet.interactions is None:
+            return self.steps
+        return np.minimum(self.steps, self.fleet.interactions)
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        """[devices] interactions that each device lives through."""
+        return self.stream_lengths[np.arange(self.devices) % len(self.users)]
+
+    @cached_property
+    def device_users(self) -> IntArray:
+        """[devices] the user whom each device replays."""
+        return self.users[np.arange(self.devices) % len(self.users)]

@@ -1,0 +1,25 @@
+"""The sleeping engine and the live one give the same request log and the same metrics, bit by bit."""
+
+from __future__ import annotations
+
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.policies.base import Policy
+from simulator.rehearse import rehearse
+from simulator.run import run, run_live
+from simulator.world import World
+from worlds import POLICIES, HashModels, outcomes, worlds
+
+
+@given(worlds(), POLICIES, st.integers(0, 5))
+@settings(max_examples=400, deadline=None)
+def test_fast_and_live_agree(world: World, policy: Policy, seed: int) -> None:
+    fast = run(world, policy, seed, rehearse(world, [policy], seed, outcomes(world)))
+    live = run_live(world, policy, seed, HashModels())
+    pd.testing.assert_frame_equal(fast.requests, live.requests, check_exact=True)
+    pd.testing.assert_frame_equal(fast.devices, live.devices, check_exact=True)
+    assert (fast.ledger, fast.duration_s, fast.busy_s) == (live.ledger, live.duration_s, live.busy_s)
+    assert live.ranks is not None
+    assert int(((live.ranks >= 1) & (live.ranks <= 10)).sum()) == fast.devices["hits_at_10"].sum()
