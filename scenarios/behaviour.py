@@ -102,7 +102,15 @@ def save(behaviour: Behaviour, folder: Path) -> None:
         for part in ("offsets", "items", "times"):
             np.save(scratch / f"{part}.npy", getattr(behaviour, part))
         behaviour.catalogue.to_parquet(scratch / "catalogue.parquet")
-        marks = {"format": FORMAT, "name": behaviour.name, "digest": behaviour.digest, "about": dict(behaviour.about)}
+        marks = {
+            "format": FORMAT,
+            "name": behaviour.name,
+            "digest": behaviour.digest,
+            "users": behaviour.n_users,
+            "items": behaviour.n_items,
+            "interactions": len(behaviour.items),
+            "about": dict(behaviour.about),
+        }
         (scratch / "about.json").write_text(json.dumps(marks, indent=2, sort_keys=True) + "\n")
         if folder.exists():
             if any(folder.iterdir()) and not (folder / "offsets.npy").exists():

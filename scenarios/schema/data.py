@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scenarios.schema.base import Block, Count, NonNegative, Positive, Share
 
@@ -36,7 +36,7 @@ class Synthetic(Block):
     users: Count = 1000
     items: Annotated[int, Field(ge=20)] = 2000
     interactions_per_user: Annotated[int, Field(ge=5)] = 80
-    """Mean length of a stream; lengths are spread geometrically around it, at least 5."""
+    """Mean length of a stream; lengths are spread geometrically around it, from 5 to half the catalogue."""
     interests: Count = 16
     """Dimension of the latent interests."""
     drift: Share = 0.05
@@ -66,13 +66,26 @@ class FractionSplit(Block):
         return self
 
 
+def _moment(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("expected a time stamp such as 2001-02-28 or 2001-02-28T12:30:00Z") from None
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)] | Annotated[float, Field(gt=0, lt=1)]
+"""A time stamp (UTC where it names no zone), or the share of all interactions that lies before it."""
+
+
 class MomentSplit(Block):
     """All streams are cut at the same two moments, so that no model sees anything of the replayed future."""
 
     kind: Literal["moment"] = "moment"
-    validation_from: datetime | Annotated[float, Field(gt=0, lt=1)] = 0.6
+    validation_from: Moment = 0.6
     """A time stamp, or the share of all interactions that lies before it."""
-    replay_from: datetime | Annotated[float, Field(gt=0, lt=1)] = 0.7
+    replay_from: Moment = 0.7
     """A time stamp, or the share of all interactions that lies before it."""
 
     @model_validator(mode="after")

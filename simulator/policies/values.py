@@ -10,7 +10,7 @@ from scenarios.schema.base import Count, NonNegative, Share
 
 
 def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
+    return tuple(value) if isinstance(value, list | tuple) else (value,)  # a strict tuple is no list
 
 
 Counts = Annotated[

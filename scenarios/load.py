@@ -1,0 +1,119 @@
+"""A scenario file in, a checked scenario out; and back again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from scenarios.document import Document, override, read
+from scenarios.errors import ScenarioError
+from scenarios.refusal import problems
+from scenarios.schema import SCHEMA_VERSION, Scenario
+from scenarios.schema.data import Imported, Published, Synthetic
+from scenarios.schema.fleet import PopularCatalogue
+from scenarios.schema.recommenders import LocalLlm
+
+P = TypeVar("P")
+
+LIBRARY = Path(__file__).parent
+"""The scenarios that come with recfleet; `load` takes their names without folder or ending."""
+
+
+def find(path: Path | str) -> Path:
+    """The file that a name means: the file itself, else the scenario of that name in the library."""
+    path = Path(path).expanduser()
+    ours = LIBRARY / f"{path}.yaml"
+    return ours if not path.exists() and path.name == str(path) and ours.is_file() else path
+
+
+def load(path: Path | str, schema: type[Scenario[P]], overrides: Sequence[str] = ()) -> Scenario[P]:
+    """Read a scenario, apply overrides (`cloud.replicas=4`), check it, and make its paths absolute.
+
+    schema: the scenario with its policies filled in, such as `Scenario[AnyPolicy]`. Paths in the file, and in
+    overrides, are relative to the file's folder. Raises `ScenarioError` with a line a problem.
+    """
+    document = read(find(path))
+    override(document, overrides)
+    version = document.data.get("version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ScenarioError(
+            f"{document.place(('version',))}: version: {version}: this recfleet reads version {SCHEMA_VERSION}"
+        )
+    try:
+        # From JSON and strict: no text becomes a number, no truth value a count, but a list becomes a tuple.
+        scenario = schema.model_validate_json(json.dumps(document.data, default=str), strict=True)
+    except ValidationError as error:
+        raise ScenarioError("\n".join(problems(error, document, schema))) from error
+    return _with_references(scenario, document)
+
+
+def dump(scenario: Scenario[P]) -> str:
+    """The resolved scenario as YAML, every key written out; `load` reads it back as an equal one."""
+    return str(yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110))
+
+
+def _with_references(scenario: Scenario[P], document: Document) -> Scenario[P]:
+    """Make paths absolute and hold what the scenario refers to against what is there."""
+    base = Path(document.file).absolute().parent
+    source, llm = scenario.data.source, scenario.recommenders.llm
+    if isinstance(source, Imported):
+        source = source.model_copy(update={"path": base / source.path.expanduser()})
+        data = scenario.data.model_copy(update={"source": source})
+        scenario = scenario.model_copy(update={"data": data})
+    if isinstance(llm, LocalLlm):
+        llm = llm.model_copy(update={"path": base / llm.path.expanduser()})
+        recommenders = scenario.recommenders.model_copy(update={"llm": llm})
+        scenario = scenario.model_copy(update={"recommenders": recommenders})
+    complaints = [f"{document.place(tuple(key.split('.')))}: {key}: {text}" for key, text in _dangling(scenario)]
+    if complaints:
+        raise ScenarioError("\n".join(complaints))
+    return scenario
+
+
+def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
+    """Key and complaint for each reference to something that is not there."""
+    complaints = []
+    source, llm, catalogue = scenario.data.source, scenario.recommenders.llm, scenario.fleet.catalogue
+    if isinstance(llm, LocalLlm):
+        lacking = [name for name in ("config.json", "*.safetensors") if not any(llm.path.glob(name))]
+        if lacking:
+            what = "no such folder" if not llm.path.is_dir() else f"lacks {' and '.join(lacking)}"
+            complaints.append(("recommenders.llm.path", f"{llm.path}: {what}, expected a Hugging Face model"))
+    try:
+        users, items = _size(source)
+    except ScenarioError as error:
+        return [*complaints, ("data.source.path", str(error))]
+    if not isinstance(source, Synthetic) and source.users is not None and source.users > users:
+        complaints.append(("data.source.users", f"{source.users}: the data set has {users}"))
+    if scenario.recommenders.list_length > items:
+        length = scenario.recommenders.list_length
+        complaints.append(("recommenders.list_length", f"{length}: the data set has {items} items"))
+    if isinstance(catalogue, PopularCatalogue) and catalogue.items > items:
+        complaints.append(("fleet.catalogue.items", f"{catalogue.items}: the data set has {items}"))
+    return complaints
+
+
+def _size(source: Published | Imported | Synthetic) -> tuple[int, int]:
+    """Users and items that a source has. Raises `ScenarioError` where an import is not there."""
+    match source:
+        case Synthetic():
+            return source.users, source.items
+        case Published():
+            from scenarios.datasets import PUBLISHED  # imports pandas
+
+            return PUBLISHED[source.kind].users, PUBLISHED[source.kind].items
+        case Imported():
+            about = source.path / "about.json"
+            try:
+                marks = json.loads(about.read_text())
+                return int(marks["users"]), int(marks["items"])
+            except FileNotFoundError as error:
+                what = "not a data set" if source.path.is_dir() else "no such folder"
+                raise ScenarioError(f"{source.path}: {what}, expected what `recfleet data import` wrote") from error
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ScenarioError(f"{source.path}: damaged ({error}); import it again") from error
