@@ -25,9 +25,13 @@ def _mix(x: int) -> int:
 
 
 def _mix_array(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    """The same on an array, in place; whole numbers wrap around as the function wants it."""
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
 
 
 @lru_cache(maxsize=256)
@@ -41,10 +45,19 @@ def uniform(seed: int, purpose: str, device: int, index: int) -> float:
     return ((_mix((start + (index + 1) * _GOLDEN) & _MASK) >> 12) + 0.5) * 2.0**-52
 
 
-def uniforms(seed: int, purpose: str, device: npt.ArrayLike, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The same numbers as `uniform`, for arrays of devices and indices that broadcast against each other."""
-    golden, one = np.uint64(_GOLDEN), np.uint64(1)
-    with np.errstate(over="ignore"):
-        start = _mix_array(np.uint64(_origin(seed, purpose)) + (np.asarray(device, np.uint64) + one) * golden)
-        bits = _mix_array(start + (np.asarray(index, np.uint64) + one) * golden)
-    return np.asarray(((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
+def uniforms(
+    seed: int, purpose: str, device: int | npt.NDArray[np.int64], index: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """The same numbers as `uniform`, for an array of indices, and one device or an array of as many."""
+    if isinstance(device, int):
+        start: np.uint64 | npt.NDArray[np.uint64] = np.uint64(
+            _mix((_origin(seed, purpose) + (device + 1) * _GOLDEN) & _MASK)
+        )
+    else:
+        start = _mix_array((device + 1).view(np.uint64) * np.uint64(_GOLDEN) + np.uint64(_origin(seed, purpose)))
+    bits = _mix_array((index + 1).view(np.uint64) * np.uint64(_GOLDEN) + start)
+    bits >>= np.uint64(12)
+    numbers = bits.astype(np.float64)
+    numbers += 0.5
+    numbers *= 2.0**-52
+    return numbers

@@ -90,6 +90,7 @@ def _work_adds_up(log: Log, busy: Sequence[int]) -> None:
     """Each replica works on one batch at a time, on as many requests as it says, and on nothing else."""
     rows = np.flatnonzero(log["started"] != NEVER)
     replica, started, finished = (log[k][rows] for k in ("replica", "started", "finished"))
+    _demand_rows((replica >= 0) & (replica < len(busy)), "a replica there is has served it", log, rows)
     order = np.lexsort((finished, started, replica))
     rows, replica, started, finished = rows[order], replica[order], started[order], finished[order]
     new = np.ones(len(rows), np.bool_)

@@ -34,7 +34,9 @@ class Pace:
         self._blocks: list[memoryview | None] = [None] * -(-world.devices // BLOCK)
         self._ends = np.cumsum(world.lengths)
         spread = world.pace.start_spread_s * SECOND
-        self.starts: IntArray = np.rint(uniforms(seed, "start", np.arange(world.devices), 0) * spread).astype(np.int64)
+        self.starts: IntArray = np.rint(
+            uniforms(seed, "start", np.arange(world.devices), np.zeros(world.devices, np.int64)) * spread
+        ).astype(np.int64)
         """[devices] time of each device's first interaction."""
 
     def clock(self, device: int) -> tuple[memoryview, int, int]:

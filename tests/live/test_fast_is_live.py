@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import POLICIES, HashModels, outcomes, worlds
 
 from simulator.policies.base import Policy
 from simulator.rehearse import rehearse
 from simulator.run import run, run_live
 from simulator.world import World
-from worlds import POLICIES, HashModels, outcomes, worlds
 
 
 @given(worlds(), POLICIES, st.integers(0, 5))

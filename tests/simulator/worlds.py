@@ -1,4 +1,4 @@
-"""Small worlds, and recommenders whose outcomes are a hash: cheap, deterministic, and the same batched or one by one."""
+"""Small worlds, and recommenders whose outcomes are a hash: cheap, and the same in batches or one by one."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ POLICIES = st.one_of(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Worlds in which everything goes wrong that can: loss, time-outs, rejections, waits, equal times, no time at all."""
+    """Worlds in which everything goes wrong that can: loss, time-outs, rejections, waits, equal times, no time."""
     steps = draw(st.lists(st.integers(1, 40), min_size=1, max_size=6))
     gaps = st.sampled_from([0.0, 0.0, 0.001, 0.01, 0.05, 1.0, 3600.0])
     stamps: list[float] = []

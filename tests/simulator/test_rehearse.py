@@ -1,0 +1,46 @@
+"""A rehearsal has outcomes made in few large batches, and those that a run looks at."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from worlds import POLICIES, outcomes, policy, world, worlds
+
+from simulator.policies.base import Policy
+from simulator.rehearse import rehearse
+from simulator.run import run
+from simulator.world import World
+
+
+@given(worlds(), POLICIES)
+@settings(max_examples=100, deadline=None)
+def test_a_run_looks_at_nothing_that_was_not_asked_for_in_a_batch(w: World, p: Policy) -> None:
+    made = outcomes(w)
+    run(w, p, 1, rehearse(w, [p], 1, made))
+    assert not made.missed
+
+
+def test_without_latency_the_rehearsal_foresees_all() -> None:
+    w = world([40, 60, 50], pace={"kind": "drawn", "think_time_s": 30, "think_time_sigma": 0.1})
+    made, p = outcomes(w), policy("footrule", threshold=6)
+    demand = rehearse(w, [p], 1, made)
+    before = len(made.batches)
+    r = run(w, p, 1, demand)
+    assert r.ledger.answered > 20
+    assert len(made.batches) == before
+
+
+def test_all_users_and_policies_share_a_round() -> None:
+    w = world([40] * 30)
+    made = outcomes(w)
+    rehearse(w, [policy("footrule", threshold=5), policy("always"), policy("footrule", threshold=7)], 1, made)
+    assert len(made.batches) <= 41
+    assert len(made.batches[0]) == 30
+
+
+def test_clones_and_signal_free_policies_need_none() -> None:
+    w = world([40] * 3, fleet={"devices": 300})
+    made = outcomes(w)
+    rehearse(w, [policy("always"), policy("random", probability=0.5)], 1, made)
+    assert not made.batches
+    rehearse(w, [policy("footrule", threshold=5)], 1, made)
+    assert max(map(len, made.batches)) <= 3
