@@ -25,10 +25,18 @@ LIBRARY = Path(__file__).parent
 
 
 def find(path: Path | str) -> Path:
-    """The file that a name means: the file itself, else the scenario of that name in the library."""
+    """The file that a name means: the file itself, else the scenario of that name in the library.
+
+    Raises `ScenarioError` for a bare name that is neither.
+    """
     path = Path(path).expanduser()
     ours = LIBRARY / f"{path}.yaml"
-    return ours if not path.exists() and path.name == str(path) and ours.is_file() else path
+    if path.exists() or path.suffix or path.name != str(path):
+        return path
+    if ours.is_file():
+        return ours
+    names = ", ".join(sorted(each.stem for each in LIBRARY.glob("*.yaml")))
+    raise ScenarioError(f"{path}: no such file, and none of the scenarios that come with recfleet: {names}")
 
 
 def load(path: Path | str, schema: type[Scenario[P]], overrides: Sequence[str] = ()) -> Scenario[P]:
