@@ -138,4 +138,4 @@ def load(folder: Path) -> Behaviour:
     except FileNotFoundError as error:
         raise DataError(f"{folder}: not a data set ({Path(error.filename).name} is missing)") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: damaged ({error}); remove the folder, then fetch or import it again") from error
+        raise DataError(f"{folder}: damaged; remove the folder, then fetch or import it again") from error

@@ -80,7 +80,10 @@ Moment = Annotated[datetime, BeforeValidator(_moment)] | Annotated[float, Field(
 
 
 class MomentSplit(Block):
-    """All streams are cut at the same two moments, so that no model sees anything of the replayed future."""
+    """All streams are cut at the same two moments, so that no model sees anything of the replayed future.
+
+    A user first seen after `replay_from` is not replayed, for nothing is known of him.
+    """
 
     kind: Literal["moment"] = "moment"
     validation_from: Moment = 0.6
