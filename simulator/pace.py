@@ -1,8 +1,9 @@
 """When each device's interactions happen, if nothing makes its user wait.
 
 A device starts at a moment drawn evenly from the start spread. Then either the recorded gaps of its user follow, cut
-and compressed, or drawn ones: with probability 1 / session_length an interaction opens a new session after a pause, else
-it follows after a think time (so sessions are geometric). Times are made in blocks of devices, when first asked for.
+and compressed, or drawn ones: with probability 1 / session_length an interaction opens a new session after a pause,
+else it follows after a think time (so sessions are geometric). Times are made in blocks of devices, when first asked
+for.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Tell = Callable[[int, int], None]
-"""Called with the interactions lived through so far and those of the whole run."""
+Tell = Callable[[int], None]
+"""Called with the interactions lived through since the last call; in the end they add up to those of the run."""
 TELLINGS = 500
 
 
@@ -13,15 +13,15 @@ class Progress:
     """Counts interactions, and tells of them some hundred times over a run."""
 
     def __init__(self, total: int, tell: Tell | None) -> None:
-        self._total = total
+        self._left = total
         self._tell = tell
         self._stride = max(total // TELLINGS, 1)
-        self._lived = 0
-        self._next = self._stride if tell else total + 1
+        self._untold = 0
 
     def add(self, interactions: int) -> None:
         """Count interactions that devices have lived through."""
-        self._lived += interactions
-        if self._lived >= self._next and self._tell is not None:
-            self._next = self._lived + self._stride
-            self._tell(self._lived, self._total)
+        self._untold += interactions
+        if self._tell is not None and self._untold and self._untold >= min(self._stride, self._left):
+            self._left -= self._untold
+            self._tell(self._untold)
+            self._untold = 0
