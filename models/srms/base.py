@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scenarios.behaviour import IntArray
 from scenarios.errors import ModelError
 from scenarios.schema.recommenders import Srm as Spec
 
@@ -26,6 +28,8 @@ class Srm(nn.Module, ABC):
 
     OPTIONS: ClassVar[Mapping[str, bool | int | float | str]] = {}
     """Settings that only this kind has, with their defaults."""
+    JUDGED: ClassVar[int] = 10_000
+    """Validation positions that are ranked after each pass of training."""
 
     def __init__(self, n_items: int, spec: Spec) -> None:
         super().__init__()
@@ -63,6 +67,14 @@ class Srm(nn.Module, ABC):
     @abstractmethod
     def score(self, state: Tensor, candidates: Tensor) -> Tensor:
         """([B, ...] states, [B, C] ids, or [1, C] for all alike) -> [B, C] scores, higher is better."""
+
+    def score_all(self, state: Tensor) -> Tensor:
+        """[B, ...] states -> [B, n_items] scores."""
+        return self.score(state, torch.arange(self.n_items, device=self.items.weight.device)[None])
+
+    def contexts(self, seen: IntArray) -> IntArray:
+        """Where in its stream an SRM begins to read for the state after so many items: at its beginning."""
+        return np.zeros_like(seen)
 
     @abstractmethod
     def loss(self, items: Tensor) -> Tensor:

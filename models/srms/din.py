@@ -16,11 +16,15 @@ from torch.nn import functional
 from models.srms.base import PAD, Srm
 from scenarios.schema.recommenders import Srm as Spec
 
+ROWS = 16
+"""Histories that meet a whole catalogue at once; more would leave the processor's caches."""
+
 
 class Model(Srm):
     """See the head of this file. Memory and state: the last `window` ids [B, window], newest last."""
 
     OPTIONS = {"negatives": 64}
+    JUDGED = 2_000
 
     def __init__(self, n_items: int, spec: Spec) -> None:
         super().__init__(n_items, spec)
@@ -49,6 +53,8 @@ class Model(Srm):
 
     def score(self, state: Tensor, candidates: Tensor) -> Tensor:
         """See `Srm.score`."""
+        if len(candidates) == 1 and len(state) > ROWS:
+            return torch.cat([self.score(part, candidates) for part in torch.split(state, ROWS)])
         scale = self.spec.width**0.5
         history = self.history(self.dropout(self.items(state.clamp(min=0)) * scale)).tanh()
         candidate = self.candidate(self.dropout(self.items(candidates) * scale)).tanh()

@@ -1,0 +1,184 @@
+"""A Hugging Face causal language model over item tokens: token i is item i, and the next token is the next item.
+
+What it reads. A model that read the last `window` items at every cut would have to read each of them `window` times,
+once at each place. So contexts begin only at multiples of window / 2: at a cut after p items it reads from the first
+such place that leaves at most `window` items, between window / 2 and `window` of them (all of them while p <= window).
+Cuts then share their contexts' beginnings, one pass over a segment serves half a window of cuts, and a history taken
+alone gives the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.srms.base import PAD
+from scenarios.behaviour import IntArray
+from scenarios.errors import ModelError
+from scenarios.schema.recommenders import CausalLlm, LocalLlm
+
+
+def context_starts(seen: IntArray, window: int) -> IntArray:
+    """Where in its stream the context of a cut after `seen` items begins."""
+    stride = window // 2
+    return np.maximum(0, -(-(seen - window) // stride) * stride)
+
+
+class Causal(nn.Module):
+    """The model, how it is trained, and the candidate lists that it gives."""
+
+    JUDGED: ClassVar[int] = 10_000
+
+    def __init__(self, network: Any, n_items: int, window: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.network = network
+        self.n_items, self.window, self.dropout = n_items, window, dropout
+        if network.config.tie_word_embeddings:
+            # The one table of input and output vectors has one name in a weights file, not two.
+            self.register_state_dict_post_hook(_leave_head_out)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_put_head_back)  # type: ignore[no-untyped-call]
+
+    def encode(self, items: Tensor) -> Tensor:
+        """[B, T] ids (right-padded with `PAD`) -> [B, T, width] hidden states after each item."""
+        vectors = self.network.get_input_embeddings()(items.clamp(min=0))
+        # Llama knows no dropout but on its attention, and small data need more.
+        vectors = functional.dropout(vectors, self.dropout, self.training)
+        hidden: Tensor = self.network.base_model(inputs_embeds=vectors, use_cache=False).last_hidden_state
+        return functional.dropout(hidden, self.dropout, self.training)
+
+    def contexts(self, seen: IntArray) -> IntArray:
+        """See `context_starts`."""
+        return context_starts(seen, self.window)
+
+    def score_all(self, states: Tensor) -> Tensor:
+        """[N, width] hidden states -> [N, n_items] logits of the next item."""
+        logits: Tensor = self.network.get_output_embeddings()(states)[..., : self.n_items]
+        return logits
+
+    def loss(self, items: Tensor) -> Tensor:
+        """[B, T] windows (right-padded with `PAD`) -> mean cross-entropy of each item given those before."""
+        targets = items[:, 1:]
+        real = targets != PAD
+        return functional.cross_entropy(self.score_all(self.encode(items[:, :-1])[real]), targets[real])
+
+    def candidates(
+        self, histories: Sequence[npt.NDArray[np.integer]], length: int
+    ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
+        """(ids, logits), best first, for each history by itself: real items, none twice, none of the history's.
+
+        The ordinary forward pass of the network, and an ordinary sort. `models.blocks` gets the same lists in batches.
+        """
+        return [self._one(history, length) for history in histories]
+
+    def _one(
+        self, history: npt.NDArray[np.integer], length: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        start = int(self.contexts(np.array([len(history)]))[0])
+        ids = torch.as_tensor(np.asarray(history[start:], np.int64), device=self.network.device)[None]
+        with torch.no_grad():
+            logits = self.network(input_ids=ids, use_cache=False).logits[0, -1, : self.n_items].double().cpu().numpy()
+        fresh = np.setdiff1d(np.arange(self.n_items), history)
+        best = fresh[np.argsort(-logits[fresh], kind="stable")][:length]
+        return best, logits[best]
+
+
+def build(n_items: int, spec: CausalLlm) -> Causal:
+    """An untrained Llama of the scenario's size; input and output vectors are one table."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=n_items,
+        hidden_size=spec.width,
+        intermediate_size=2 * spec.width,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        max_position_embeddings=spec.window,
+        attention_dropout=spec.dropout,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+    )
+    return Causal(LlamaForCausalLM(config), n_items, spec.window, spec.dropout)
+
+
+def load(n_items: int, spec: LocalLlm) -> Causal:
+    """The model in the scenario's folder. Raises `ModelError` where its files are not those of such a model."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    folder = spec.path
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"recommenders.llm.path: {folder} holds no config.json, so it is no model's folder")
+    if not list(folder.glob("*.safetensors")):
+        raise ModelError(f"recommenders.llm.path: {folder} holds no safetensors; files of other kinds are never opened")
+    try:
+        with _quiet():
+            network, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"recommenders.llm.path: {folder} cannot be loaded ({reason})") from error
+    for fault in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if report.get(fault):
+            named = ", ".join(sorted(str(name) for name in report[fault])[:3])
+            raise ModelError(
+                f"recommenders.llm.path: the weights in {folder} do not fit its config.json ({fault}: {named})"
+            )
+    tokens = network.get_input_embeddings().num_embeddings
+    if tokens < n_items:
+        raise ModelError(f"recommenders.llm.path: {folder} knows {tokens} tokens, but the data set has {n_items} items")
+    longest = getattr(network.config, "max_position_embeddings", spec.window)
+    if spec.window > longest:
+        raise ModelError(f"recommenders.llm.window: {spec.window} is more than the {longest} positions of {folder}")
+    model = Causal(network.eval(), n_items, spec.window)
+    _check_head(model, folder)
+    return model
+
+
+def _check_head(model: Causal, folder: Path) -> None:
+    """Some architectures scale or cap what their output layer says; batched lists would then differ from its own."""
+    items = torch.arange(min(4, model.n_items), device=model.network.device)[None]
+    with torch.no_grad():
+        apart = (model.score_all(model.encode(items)) - model.network(items).logits[..., : model.n_items]).abs().max()
+    if not apart <= 1e-3:
+        raise ModelError(f"recommenders.llm.path: {folder}: its logits are not its output layer applied to its states")
+
+
+def _leave_head_out(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
+    state.pop(f"{prefix}network.lm_head.weight", None)
+
+
+def _put_head_back(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
+    if f"{prefix}network.model.embed_tokens.weight" in state:
+        state.setdefault(f"{prefix}network.lm_head.weight", state[f"{prefix}network.model.embed_tokens.weight"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What transformers has to say goes into one error line, or nowhere."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,276 @@
+"""Training of either model on the histories, with early stopping on the validation part.
+
+The Trainer of transformers does the work: AdamW at a constant rate, gradients clipped to norm 1, a checkpoint a pass,
+so that a training that was stopped goes on where it was. The replay part never comes into this file's sight.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from tqdm import tqdm
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from models.ranking import consumed, places
+from models.reading import read, spans
+from models.srms.base import PAD
+from models.weights import Facts, size_of
+from scenarios.behaviour import IntArray
+from scenarios.cache import home
+from scenarios.errors import ModelError
+from scenarios.population import Population
+from scenarios.schema.recommenders import Training
+
+Model = TypeVar("Model", bound="Trainable")
+
+
+class Trainable(Protocol):
+    """What training asks of a model, which is an `nn.Module` besides."""
+
+    JUDGED: ClassVar[int]
+    """At most so many validation positions are ranked after each pass, spread evenly over all of them."""
+
+    def loss(self, items: Tensor) -> Tensor:
+        """[B, T] windows -> mean loss."""
+
+    def encode(self, items: Tensor) -> Tensor:
+        """[B, T] ids -> [B, T, ...] states."""
+
+    def score_all(self, states: Tensor) -> Tensor:
+        """[N, ...] states -> [N, n_items] scores."""
+
+    def contexts(self, seen: IntArray) -> IntArray:
+        """Where in its stream the model begins to read for a state after so many items."""
+
+
+class Windows(Dataset[Tensor]):
+    """Batches of windows cut from the histories at places drawn anew for each pass, of about equal length each.
+
+    A window of up to `length` targets is placed evenly over a stream, its ends reaching beyond the stream's, so that
+    every position is as often a target as any other and contexts of all lengths are met. Pass e is a function of
+    (seed, e) alone, which makes a resumed training the same as an undisturbed one.
+    """
+
+    def __init__(self, population: Population, length: int, batch_size: int, seed: int) -> None:
+        self.behaviour = population.behaviour
+        self.length, self.batch_size, self.seed = length, batch_size, seed
+        targets = population.history_end - 1
+        users = np.flatnonzero(targets > 0)
+        self.users = np.repeat(users, -(-targets[users] // length) + 1)
+        self.targets = targets[self.users]
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the windows of a pass; the Trainer calls this."""
+        draws = np.random.default_rng((self.seed, epoch))
+        placed = draws.integers(1 - self.length, self.targets)
+        begins, ends = np.maximum(placed, 0), np.minimum(placed + self.length, self.targets)
+        self.begins = self.behaviour.offsets[self.users] + begins
+        self.lengths = ends - begins + 1
+        order = draws.permutation(len(self.users))
+        pool = 8 * self.batch_size
+        batches: list[IntArray] = []
+        for start in range(0, len(order), pool):
+            members = order[start : start + pool]
+            members = members[np.argsort(self.lengths[members], kind="stable")]
+            batches += [members[k : k + self.batch_size] for k in range(0, len(members), self.batch_size)]
+        self.batches = [batches[k] for k in draws.permutation(len(batches))]
+        self.targets_a_batch = float((self.lengths - 1).sum()) / len(batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Tensor:
+        rows = self.batches[index]
+        lengths = self.lengths[rows]
+        block = np.full((len(rows), lengths.max()), PAD, np.int64)
+        block[np.arange(block.shape[1]) < lengths[:, None]] = self.behaviour.items[spans(self.begins[rows], lengths)]
+        return torch.from_numpy(block)
+
+
+class Validation:
+    """NDCG@10 on the validation part: every item ranked, consumed ones left out."""
+
+    def __init__(self, population: Population, judged: int) -> None:
+        firsts = np.maximum(population.history_end, 1)
+        counts = np.maximum(population.replay_from - firsts, 0)
+        users, seen = np.repeat(np.arange(len(counts)), counts), spans(firsts, counts)
+        if not len(users):
+            raise ModelError(f"{population.behaviour.name}: the split leaves no interaction to validate on")
+        kept = np.linspace(0, len(users) - 1, min(len(users), judged)).astype(np.int64)
+        self.items = population.behaviour.items
+        self.streams, self.seen = population.behaviour.offsets[users[kept]], seen[kept]
+        self.targets = self.items[self.streams + self.seen].astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    @torch.no_grad()
+    def ndcg_at_10(self, model: Trainable, device: torch.device) -> float:
+        """Mean over the positions judged. Raises `ModelError` where the model says things that are no numbers."""
+        begins, ends = self.streams + model.contexts(self.seen), self.streams + self.seen
+        gains: list[npt.NDArray[np.float64]] = []
+        for chunk in np.array_split(np.arange(len(self)), -(-len(self) // 2000)):
+            states = read(model.encode, self.items, begins[chunk], ends[chunk], device=device)
+            scores = model.score_all(states)
+            if not scores.isfinite().all():
+                raise ModelError("training diverged: a lower recommenders.*.training.learning_rate is needed")
+            rows, gone = consumed(self.items, self.streams[chunk], ends[chunk])
+            scores[torch.from_numpy(rows).to(device), torch.from_numpy(gone).to(device)] = -torch.inf
+            rank = places(scores, torch.from_numpy(self.targets[chunk]).to(device)).cpu().numpy()
+            gains.append(np.where((rank >= 1) & (rank <= 10), 1 / np.log2(rank + 1.0), 0.0))
+        return float(np.concatenate(gains).mean())
+
+
+class _Trainer(Trainer):  # type: ignore[misc]
+    """The Trainer, with a model that knows its own loss, and a metric of its own."""
+
+    control: TrainerControl
+
+    def compute_loss(self, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+        # The windows of a batch are of about one length, so that batches hold unlike numbers of targets; each target is
+        # to count the same, or the short streams would be learned best.
+        targets = inputs["items"][:, 1:] != PAD
+        return model.loss(inputs["items"]) * targets.sum() / self.train_dataset.targets_a_batch
+
+    def evaluate(self, *rest: Any, **more: Any) -> dict[str, float]:
+        self.model.eval()
+        metrics = {"eval_ndcg_at_10": self.eval_dataset.ndcg_at_10(self.model, self.args.device)}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.model.train()
+        return metrics
+
+
+class _Bar(TrainerCallback):  # type: ignore[misc]
+    """One line on the terminal: how far, and how good so far."""
+
+    def __init__(self, label: str, silent: bool) -> None:
+        self.bar = tqdm(desc=label, unit=" batches", disable=silent, leave=False)
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        self.bar.reset(state.max_steps)
+        self.bar.update(state.global_step)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        self.bar.update()
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        self.bar.set_postfix_str(f"validation NDCG@10 {rest['metrics']['eval_ndcg_at_10']:.4f}")
+
+
+def train(
+    make: Callable[[], Model], population: Population, window: int, spec: Training, key: str, label: str, silent: bool
+) -> tuple[Model, Facts]:
+    """Make a model and train it; the pass with the best validation NDCG@10 is kept.
+
+    make: builds the untrained model from the random state it meets. window: items in a training window. key: names this
+    training in the cache, where it goes on if it was stopped. Global random states are as before afterwards.
+    Raises `ModelError` where training diverges.
+    """
+    folder = home() / "training" / key
+    try:
+        return _train(make, population, window, spec, folder, label, silent)
+    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError):
+        if _last_checkpoint(folder) is None:
+            raise
+        # What an earlier, stopped training left is damaged, or of another version of the libraries.
+        shutil.rmtree(folder, ignore_errors=True)
+        return _train(make, population, window, spec, folder, label, silent)
+
+
+def _train(
+    make: Callable[[], Model],
+    population: Population,
+    window: int,
+    spec: Training,
+    folder: Path,
+    label: str,
+    silent: bool,
+) -> tuple[Model, Facts]:
+    began = time.monotonic()
+    with _own_randomness(spec.seed):
+        model = make()
+        validation = Validation(population, model.JUDGED)
+        settings = TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=spec.epochs,
+            per_device_train_batch_size=1,  # of `Windows`, whose members are whole batches
+            learning_rate=spec.learning_rate,
+            lr_scheduler_type="constant",
+            weight_decay=0.01,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            seed=spec.seed,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=1,
+            load_best_model_at_end=True,
+            metric_for_best_model="ndcg_at_10",
+            greater_is_better=True,
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=torch.cuda.is_available(),
+        )
+        settings._n_gpu = min(settings.n_gpu, 1)  # models this small gain nothing from being copied to several devices
+        bar = _Bar(label, silent)
+        trainer = _Trainer(
+            model=cast(nn.Module, model),
+            args=settings,
+            train_dataset=Windows(population, window, spec.batch_size, spec.seed),
+            eval_dataset=validation,
+            data_collator=lambda batches: {"items": batches[0]},
+            callbacks=[EarlyStoppingCallback(spec.patience), bar],
+        )
+        trainer.remove_callback(PrinterCallback)
+        try:
+            trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        finally:
+            bar.bar.close()
+        passes = round(trainer.state.epoch or 0)
+        best = float(trainer.state.best_metric or 0.0)
+    shutil.rmtree(folder, ignore_errors=True)
+    trained = cast(nn.Module, model).cpu().eval()
+    facts = Facts(validation_ndcg_at_10=best, epochs=passes, seconds=time.monotonic() - began, **size_of(trained))
+    return model, facts
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The latest checkpoint that was written to its end; its state is what the Trainer writes last."""
+    finished = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(finished, key=lambda path: int(path.name.split("-")[1]))) if finished else None
+
+
+@contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """The Trainer seeds every global generator there is; afterwards they are as they were."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,126 @@
+"""Trained weights in the cache: one safetensors file each, named by everything that made it.
+
+Nothing here imports torch until weights are loaded or saved, so that a run whose outcomes are all stored stays quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scenarios.cache import atomic, content_key, home
+from scenarios.errors import ModelError
+from scenarios.population import Population
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ROOM = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is worth knowing of trained weights without opening them.
+
+    validation_ndcg_at_10: None where the validation part is empty. bytes: of the parameters as stored (float32).
+    """
+
+    validation_ndcg_at_10: float | None
+    epochs: int
+    seconds: float
+    parameters: int
+    bytes: int
+
+
+@cache
+def code_digest(*files: str) -> str:
+    """SHA-256 over source files of this room, so that what older code made is not taken for what newer code makes."""
+    digest = hashlib.sha256()
+    for name in files:
+        digest.update(name.encode() + (ROOM / name).read_bytes())
+    return digest.hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over a local model's configuration and safetensors. Raises `ModelError` where they cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    return digest.hexdigest()
+
+
+def population_key(population: Population) -> str:
+    """Names the streams and where each is cut."""
+    cuts = hashlib.sha256(population.history_end.tobytes() + population.replay_from.tobytes()).hexdigest()
+    return content_key(population.behaviour.digest, cuts)
+
+
+def path_of(key: str) -> Path:
+    """Where weights of this key are kept."""
+    return home() / "weights" / f"{key}.safetensors"
+
+
+def read_facts(key: str) -> Facts | None:
+    """The facts of stored weights, None where there are none. Raises `ModelError` for a file that is none of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    path = path_of(key)
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:  # checks the header, and the file's length against it
+            marks = file.metadata() or {}
+        if marks.get("key") != key:
+            raise ModelError(f"{path}: these weights were not trained for this scenario; remove the file")
+        return Facts(**json.loads(marks["facts"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: truncated or no weights file ({error}); remove the file") from error
+
+
+def save(model: nn.Module, key: str, facts: Facts) -> None:
+    """Write the weights under their key; they appear whole or not at all. Raises `UserError`."""
+    from dataclasses import asdict
+
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic(path_of(key)) as scratch:
+        save_file(tensors, scratch, {"key": key, "facts": json.dumps(asdict(facts), sort_keys=True)})
+
+
+def load(model: nn.Module, path: Path) -> None:
+    """Fill a model from a safetensors file. Raises `ModelError` unless names, shapes and types all fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: truncated or no safetensors file ({error})") from error
+    expected = model.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            raise ModelError(f"{path}: lacks {name}, which this model needs")
+        if name not in expected:
+            raise ModelError(f"{path}: holds {name}, which this model does not have")
+        if tensors[name].shape != expected[name].shape or tensors[name].dtype != expected[name].dtype:
+            found = f"{tensors[name].dtype} {list(tensors[name].shape)}"
+            wanted = f"{expected[name].dtype} {list(expected[name].shape)}"
+            raise ModelError(f"{path}: {name} is {found}, this model needs {wanted}")
+    model.load_state_dict(tensors)
+
+
+def size_of(model: nn.Module) -> Mapping[str, int]:
+    """Parameters of a model and their bytes, shared tables counted once."""
+    held = list(model.parameters())
+    return {"parameters": sum(p.numel() for p in held), "bytes": sum(p.numel() * p.element_size() for p in held)}

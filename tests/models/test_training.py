@@ -1,0 +1,203 @@
+"""Training looks at the histories alone, stops at its best, goes on where it was stopped, and leaves no trace."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models import training
+from models.llms import causal
+from models.srms import build
+from models.srms.base import PAD
+from models.training import Trainable, Validation, Windows, train
+from scenarios.behaviour import build as behaviour_of
+from scenarios.errors import ModelError
+from scenarios.population import Population
+from scenarios.schema.recommenders import CausalLlm, Srm, Training
+
+SPEC = Srm(width=16, layers=1, window=8, dropout=0.1)
+SHORT = Training(epochs=4, patience=4, batch_size=8, learning_rate=0.01)
+
+
+def trained(population: Population, spec: Training = SHORT, key: str = "key") -> tuple[dict[str, Tensor], float, int]:
+    model, facts = train(lambda: build(60, SPEC), population, SPEC.window, spec, key, "training", silent=True)
+    return model.state_dict(), facts.validation_ndcg_at_10, facts.epochs
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_every_position_of_the_history_is_as_often_a_target_as_any_other(population: Population) -> None:
+    windows = Windows(population, 8, 4, seed=0)
+    counts = np.zeros(len(population.behaviour.items))
+    for epoch in range(400):
+        windows.set_epoch(epoch)
+        for begin, length in zip(windows.begins, windows.lengths, strict=True):
+            counts[begin + 1 : begin + length] += 1
+    within = np.concatenate([np.arange(n) for n in population.behaviour.lengths])
+    ends = np.repeat(population.history_end, population.behaviour.lengths)
+    target = (within >= 1) & (within < ends)
+    assert not counts[~target].any()
+    for user in range(population.behaviour.n_users):
+        mine = counts[population.behaviour.offsets[user] :][1 : population.history_end[user]]
+        if len(mine):
+            assert mine.max() - mine.mean() < 6 * mine.mean() ** 0.5
+            assert mine.mean() - mine.min() < 6 * mine.mean() ** 0.5
+
+
+def test_batches_hold_the_windows_and_padding_to_their_right(population: Population) -> None:
+    windows = Windows(population, 8, 4, seed=0)
+    assert sorted(np.concatenate(windows.batches)) == list(range(len(windows.users)))
+    for rows, batch in zip(windows.batches, windows, strict=True):
+        for row, window in zip(rows, batch, strict=True):
+            begin, length = windows.begins[row], windows.lengths[row]
+            assert window[:length].tolist() == population.behaviour.items[begin : begin + length].tolist()
+            assert (window[length:] == PAD).all()
+
+
+def test_learns_what_there_is_to_learn(population: Population) -> None:
+    _, ndcg, _ = trained(population, Training(epochs=40, patience=10, batch_size=8, learning_rate=0.01))
+    untrained = Validation(population, 10_000).ndcg_at_10(build(60, SPEC).eval(), torch.device("cpu"))
+    assert ndcg > untrained + 0.15
+
+
+def test_no_model_sees_the_replay_part(population: Population) -> None:
+    data = population.behaviour
+    items = data.items.copy()
+    for user in range(data.n_users):
+        replay = slice(data.offsets[user] + population.replay_from[user], data.offsets[user + 1])
+        items[replay] = np.random.default_rng(user).permutation(60)[: len(items[replay])]
+    other = behaviour_of(data.name, data.offsets.copy(), items, data.times.copy(), data.catalogue, {})
+    changed = Population(other, population.history_end, population.replay_from)
+    weights, ndcg, _ = trained(population)
+    weights_of_changed, ndcg_of_changed, _ = trained(changed)
+    assert (items != data.items).any()
+    assert same(weights, weights_of_changed)
+    assert ndcg == ndcg_of_changed
+
+
+def test_stopped_and_resumed_is_undisturbed(
+    population: Population, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, ndcg, passes = trained(population)
+    judge, judged = Validation.ndcg_at_10, []
+
+    def stop_in_the_third_pass(self: Validation, model: Trainable, device: torch.device) -> float:
+        judged.append(judge(self, model, device))
+        if len(judged) == 3:
+            raise KeyboardInterrupt
+        return judged[-1]
+
+    monkeypatch.setattr(Validation, "ndcg_at_10", stop_in_the_third_pass)
+    with pytest.raises(KeyboardInterrupt):
+        trained(population)
+    assert list((cache / "training" / "key").glob("checkpoint-*"))
+    again, ndcg_again, passes_again = trained(population)
+    assert len(judged) == 3 + 2  # passes 3 and 4 alone were run after the stop
+    assert same(weights, again)
+    assert (ndcg, passes) == (ndcg_again, passes_again)
+    assert not (cache / "training" / "key").exists()
+
+
+def test_a_damaged_checkpoint_means_training_anew(population: Population, cache: Path) -> None:
+    weights, _, _ = trained(population)
+    left = cache / "training" / "key" / "checkpoint-3"
+    left.mkdir(parents=True)
+    (left / "trainer_state.json").write_text("{")
+    again, _, _ = trained(population)
+    assert same(weights, again)
+
+
+def test_early_stopping_keeps_the_best_pass(population: Population, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, Tensor]] = []
+    script = iter([0.1, 0.3, 0.2, 0.25, 0.9])
+
+    def scripted(self: Validation, model: nn.Module, device: torch.device) -> float:
+        seen.append((next(script), model.get_parameter("items.weight").detach().clone()))
+        return seen[-1][0]
+
+    monkeypatch.setattr(Validation, "ndcg_at_10", scripted)
+    weights, ndcg, passes = trained(population, SHORT.model_copy(update={"epochs": 9, "patience": 2}))
+    assert (ndcg, passes, len(seen)) == (0.3, 4, 4)
+    assert torch.equal(weights["items.weight"], seen[1][1])
+
+
+def test_global_random_states_and_the_terminal_are_left_alone(
+    population: Population, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def states() -> tuple[object, list[int], list[int]]:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+
+    random.seed(5)
+    before = states()
+    trained(population)
+    assert states() == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_divergence_is_one_clear_line(population: Population) -> None:
+    with pytest.raises(ModelError, match=r"training diverged: a lower .*learning_rate"):
+        trained(population, Training(epochs=3, learning_rate=1e30, batch_size=8))
+
+
+def brute_ndcg(model: Trainable, population: Population) -> float:
+    gains = []
+    for user in range(population.behaviour.n_users):
+        stream = population.behaviour.stream(user).astype(np.int64)
+        for seen in range(max(1, int(population.history_end[user])), int(population.replay_from[user])):
+            start = int(model.contexts(np.array([seen]))[0])
+            state = model.encode(torch.from_numpy(stream[start:seen])[None])[:, -1]
+            scores = model.score_all(state)[0]
+            left = [item for item in range(60) if item not in set(stream[:seen].tolist())]
+            order = sorted(left, key=lambda item: (-float(scores[item]), item))
+            place = order.index(stream[seen]) + 1 if stream[seen] in left else 99
+            gains.append(1 / np.log2(place + 1) if place <= 10 else 0.0)
+    return float(np.mean(gains))
+
+
+MAKERS: list[Callable[[], Trainable]] = [
+    lambda: build(60, SPEC),
+    lambda: build(60, SPEC.model_copy(update={"kind": "gru4rec"})),
+    lambda: build(60, SPEC.model_copy(update={"kind": "din"})),
+    lambda: causal.build(60, CausalLlm(width=16, layers=1, heads=2, window=8)),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=["sasrec", "gru4rec", "din", "causal"])
+@torch.no_grad()
+def test_validation_is_ndcg_over_the_whole_catalogue(make: Callable[[], Trainable], population: Population) -> None:
+    torch.manual_seed(1)
+    model = make()
+    model.eval()  # type: ignore[attr-defined]
+    mine = Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu"))
+    assert mine == pytest.approx(brute_ndcg(model, population), abs=1e-9)
+
+
+def test_a_model_that_tells_nothing_apart_gets_no_credit_for_ties(population: Population) -> None:
+    model = build(60, SPEC).eval()
+    torch.nn.init.zeros_(model.items.weight)
+    with torch.no_grad():
+        assert Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu")) == pytest.approx(
+            brute_ndcg(model, population), abs=1e-9
+        )
+
+
+def test_the_llm_trains_too_and_its_tied_table_survives(population: Population) -> None:
+    spec = CausalLlm(width=16, layers=1, heads=2, window=8, dropout=0.1)
+    model, facts = train(lambda: causal.build(60, spec), population, 8, SHORT, "llm", "training", silent=True)
+    assert model.network.lm_head.weight.data_ptr() == model.network.model.embed_tokens.weight.data_ptr()
+    held = {parameter.data_ptr(): parameter.numel() for parameter in model.parameters()}
+    assert facts.parameters == sum(held.values())
+    assert facts.validation_ndcg_at_10 == Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu"))
+
+
+def test_cut_off_at_a_limit_positions_are_spread_over_all_users(population: Population) -> None:
+    few = Validation(population, 10)
+    assert len(few) == 10
+    assert len(np.unique(few.streams)) == 10
+    assert training.Validation(population, 10_000).seen.sum() > few.seen.sum()
