@@ -1,11 +1,11 @@
 """TTT4Rec: a recommender that trains itself while it reads (Yang, Wang and Ge, 2024, arXiv 2409.19142).
 
 The layer's memory is a small net whose weights take a gradient step on a reconstruction loss at every item: test-time
-training, TTT-Linear and TTT-MLP of Sun et al. (2024, arXiv 2407.04620). Block, inner loss and defaults follow the
-released code, whose run has `layers: 1` and `heads: 4`; the paper differs (rotary item vectors, target v, one inner
-step an item, an output matrix of its own). With the block's input x, each head has a query q, a key k and a value v,
-q and k rotated by the place p of the item in its inner mini-batch, and with W the fast weights at that mini-batch's
-beginning
+training, TTT-Linear and TTT-MLP of Sun et al. (2024, arXiv 2407.04620). Block and inner loss follow the released code,
+whose run has `layers: 1` and `heads: 4`; the paper differs (rotary item vectors, target v, one inner step an item, an
+output matrix of its own), and here dropout falls on what a block adds, too. With the block's input x, each head has a
+query q, a key k and a value v, q and k rotated by the place p of the item in its inner mini-batch, and with W the fast
+weights at that mini-batch's beginning
 
     G_s = gradient in W of 1/2 |norm(net(k_s; W)) - (v_s - k_s)|^2,    rate_s = sigmoid(u.x_s + u0) / head width,
     W_t = W - max(0, 1 / (p + 1) + tau_p) sum_{s <= t} rate_s G_s,     o_t = q_t + norm(net(q_t; W_t)).
@@ -16,8 +16,8 @@ the sum. Training goes through the inner steps: the learned start of W, k, v, ra
 Options: `inner` is the net, `linear` (default: the paper's better one on short histories) or `mlp`; `inner_batch` how
 many items an inner mini-batch has. `updates: false` leaves W at its learned start, the control that the paper lacks;
 the parameters are the same, so that one file of weights serves both. `fast_weights` says how long W lives. A stream
-here has no sessions: with `persist` W lives as long as the device, with `reset` it begins anew at every `window`-th
-item of the stream, so that no state is further from its beginning than in training, as in the paper.
+here has no sessions: with `reset` (default) W begins anew at every `window`-th item of the stream, so that no state is
+further from its beginning than in training, as in the paper; with `persist` it lives as long as the device.
 """
 
 from __future__ import annotations
@@ -193,12 +193,13 @@ class Block(nn.Module):
         self.before_feed_forward = nn.RMSNorm(spec.width, eps=EPSILON)
         self.gate_and_up = nn.Linear(spec.width, 8 * spec.width, bias=False)
         self.down = nn.Linear(4 * spec.width, spec.width, bias=False)
+        self.dropout = nn.Dropout(spec.dropout)
 
     def join(self, x: Tensor, read: Tensor) -> Tensor:
         """What comes after the layer, position by position."""
-        x = x + read
+        x = x + self.dropout(read)
         gate, up = self.gate_and_up(self.before_feed_forward(x)).chunk(2, dim=-1)
-        fed: Tensor = self.down(functional.silu(gate) * up)
+        fed: Tensor = self.dropout(self.down(functional.silu(gate) * up))
         return x + fed
 
 
@@ -211,7 +212,7 @@ class Model(DotProductSrm):
     Raises `ModelError` for options outside their range, or heads of an odd width, which cannot be rotated in pairs.
     """
 
-    OPTIONS = {"inner": "linear", "inner_batch": 8, "updates": True, "fast_weights": "persist"}
+    OPTIONS = {"inner": "linear", "inner_batch": 8, "updates": True, "fast_weights": "reset"}
 
     def __init__(self, n_items: int, spec: Spec) -> None:
         super().__init__(n_items, spec)

@@ -28,9 +28,9 @@ def untrained(width: int = 8, heads: int = 2, layers: int = 1, window: int = 7, 
     return model.eval()
 
 
-def small(seed: int = 0, **settings: Any) -> Model:
+def small(seed: int = 0, **kwargs: Any) -> Model:
     """Every parameter away from its start, so that none is left out of a comparison unseen."""
-    model = untrained(**settings)
+    model = untrained(**kwargs)
     torch.manual_seed(seed)
     for name, parameter in model.named_parameters():
         if name.endswith(".shorten"):
@@ -104,7 +104,7 @@ def token_loop(model: Model, items: Tensor) -> Tensor:
 @pytest.mark.parametrize("inner", INNER)
 @pytest.mark.parametrize("inner_batch", [1, 3, 8])
 def test_the_dual_form_is_the_token_loop(inner: str, inner_batch: int) -> None:
-    model = small(layers=2, inner=inner, inner_batch=inner_batch)
+    model = small(layers=2, inner=inner, inner_batch=inner_batch, fast_weights="persist")
     items = stream(21)
     expected = token_loop(copy.deepcopy(model).double(), items).float()
     torch.testing.assert_close(model.encode(items), expected, atol=1e-5, rtol=1e-5)
@@ -113,7 +113,7 @@ def test_the_dual_form_is_the_token_loop(inner: str, inner_batch: int) -> None:
 @pytest.mark.parametrize("inner", INNER)
 def test_training_goes_through_the_inner_steps(inner: str) -> None:
     """Gradients of gradients: the same as autograd has them for the loop, for every single parameter."""
-    model = small(layers=1, inner=inner, inner_batch=3).double()
+    model = small(inner=inner, inner_batch=3, fast_weights="persist").double()
     items, weigh = stream(8), torch.randn(2, 8, 8, dtype=torch.float64)
     parameters = dict(model.named_parameters())
     of_dual = torch.autograd.grad((model.encode(items) * weigh).sum(), list(parameters.values()))
@@ -135,10 +135,12 @@ def test_training_goes_through_the_inner_steps(inner: str) -> None:
 def test_step_by_step_is_encode_in_every_way(
     way: tuple[str, str, bool], inner_batch: int, window: int, length: int, seed: int
 ) -> None:
+    """In float64: weights at random can leave a head with hardly any spread to normalise, which magnifies rounding."""
     inner, fast_weights, updates = way
-    model = small(seed, window=window, inner=inner, inner_batch=inner_batch, fast_weights=fast_weights, updates=updates)
+    options = {"inner": inner, "inner_batch": inner_batch, "fast_weights": fast_weights, "updates": updates}
+    model = small(seed, window=window, **options).double()
     items = stream(length, seed=seed)
-    torch.testing.assert_close(stepped(model, items), model.encode(items), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(stepped(model, items), model.encode(items), atol=1e-9, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("inner", "fast_weights"), list(product(INNER, ("persist", "reset"))))
