@@ -68,6 +68,12 @@ class Srm(nn.Module, ABC):
     def score(self, state: Tensor, candidates: Tensor) -> Tensor:
         """([B, ...] states, [B, C] ids, or [1, C] for all alike) -> [B, C] scores, higher is better."""
 
+    def score_runs(self, states: Tensor, candidates: Tensor) -> Tensor:
+        """([R, K, ...] states of K steps that see the same list, [R, C] ids) -> [R, K, C] scores."""
+        runs, steps = states.shape[:2]
+        scores = self.score(states.flatten(0, 1), candidates.repeat_interleave(steps, 0))
+        return scores.view(runs, steps, -1)
+
     def score_all(self, state: Tensor) -> Tensor:
         """[B, ...] states -> [B, n_items] scores."""
         return self.score(state, torch.arange(self.n_items, device=self.items.weight.device)[None])
@@ -90,6 +96,11 @@ class DotProductSrm(Srm):
         if len(candidates) == 1:
             return state @ vectors[0].T
         return torch.einsum("bd,bcd->bc", state, vectors)
+
+    def score_runs(self, states: Tensor, candidates: Tensor) -> Tensor:
+        """See `Srm.score_runs`; each item's vector is fetched once for all steps."""
+        vectors: Tensor = self.items(candidates)
+        return states @ vectors.transpose(1, 2)
 
     def loss(self, items: Tensor) -> Tensor:
         """Cross-entropy over the whole catalogue at every position.

@@ -8,6 +8,7 @@ no state but the window of ids itself, and every candidate meets it anew, which 
 from __future__ import annotations
 
 import math
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,8 @@ from torch.nn import functional
 from models.srms.base import PAD, Srm
 from scenarios.schema.recommenders import Srm as Spec
 
-ROWS = 16
-"""Histories that meet a whole catalogue at once; more would leave the processor's caches."""
+PAIRS = 32_768
+"""Pairs of a history and a candidate that are scored at once; more would leave the processor's caches."""
 
 
 class Model(Srm):
@@ -53,8 +54,11 @@ class Model(Srm):
 
     def score(self, state: Tensor, candidates: Tensor) -> Tensor:
         """See `Srm.score`."""
-        if len(candidates) == 1 and len(state) > ROWS:
-            return torch.cat([self.score(part, candidates) for part in torch.split(state, ROWS)])
+        rows = max(1, PAIRS // candidates.shape[1])
+        lists = torch.split(candidates, rows) if len(candidates) > 1 else repeat(candidates)
+        return torch.cat([self._score(*part) for part in zip(torch.split(state, rows), lists, strict=False)])
+
+    def _score(self, state: Tensor, candidates: Tensor) -> Tensor:
         scale = self.spec.width**0.5
         history = self.history(self.dropout(self.items(state.clamp(min=0)) * scale)).tanh()
         candidate = self.candidate(self.dropout(self.items(candidates) * scale)).tanh()

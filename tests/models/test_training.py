@@ -127,6 +127,25 @@ def test_early_stopping_keeps_the_best_pass(population: Population, monkeypatch:
     assert torch.equal(weights["items.weight"], seen[1][1])
 
 
+def test_what_is_kept_is_the_running_mean(population: Population, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    update = training.AveragedModel.update_parameters
+
+    def record(self: training.AveragedModel, model: nn.Module) -> None:
+        seen.append(model.get_parameter("items.weight").detach().clone())
+        update(self, model)
+
+    monkeypatch.setattr(training.AveragedModel, "update_parameters", record)
+    monkeypatch.setattr(Validation, "ndcg_at_10", lambda self, model, device: 0.5)
+    weights, _, _ = trained(population, SHORT.model_copy(update={"epochs": 1}))
+    mean = seen[0]
+    for batch, weight in enumerate(seen[1:], start=1):
+        share = max(1 / 200, 10 / (10 + batch))
+        mean = (1 - share) * mean + share * weight
+    torch.testing.assert_close(weights["items.weight"], mean, atol=1e-6, rtol=1e-5)
+    assert len(seen) == len(Windows(population, SPEC.window, SHORT.batch_size, 0))
+
+
 def test_global_random_states_and_the_terminal_are_left_alone(
     population: Population, capfd: pytest.CaptureFixture[str]
 ) -> None:
