@@ -1,5 +1,6 @@
 """A small population, and a cache of its own for every test."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scenarios.population import Population
 N_ITEMS = 60
 
 
-def behaviour(seed: int = 0, users: int = 24, n_items: int = N_ITEMS, name: str = "small") -> Behaviour:
+def _behaviour(seed: int, users: int, n_items: int = N_ITEMS) -> Behaviour:
     """Users who mostly walk forward through the catalogue, never taking an item twice, of very unlike lengths."""
     draws = np.random.default_rng(seed)
     streams = []
@@ -25,17 +26,23 @@ def behaviour(seed: int = 0, users: int = 24, n_items: int = N_ITEMS, name: str 
     items = np.concatenate(streams)
     labels = [str(item) for item in range(n_items)]
     catalogue = pd.DataFrame({"label": labels, "title": labels, "categories": [""] * n_items})
-    return build(name, offsets, items, np.arange(len(items), dtype=np.float64), catalogue, {})
-
-
-def halves(data: Behaviour) -> Population:
-    """Half of each stream is history, a sixth validation."""
-    return Population(data, data.lengths // 2, data.lengths * 2 // 3)
+    return build("small", offsets, items, np.arange(len(items), dtype=np.float64), catalogue, {})
 
 
 @pytest.fixture
-def population() -> Population:
-    return halves(behaviour())
+def make_population() -> Callable[..., Population]:
+    """Half of each stream is history, a sixth validation."""
+
+    def make(seed: int = 0, users: int = 24) -> Population:
+        data = _behaviour(seed, users)
+        return Population(data, data.lengths // 2, data.lengths * 2 // 3)
+
+    return make
+
+
+@pytest.fixture
+def population(make_population: Callable[..., Population]) -> Population:
+    return make_population()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,209 @@
+"""Outcomes in large batches: every stream is encoded once, and each list meets the steps that may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.catalogue import Part
+from models.fusion import fuse, rank_in
+from models.held import Held
+from models.llms.causal import Causal
+from models.ranking import consumed, places
+from models.reading import read, spans
+from models.signals import signal
+from models.srms.base import Srm
+from scenarios.behaviour import Behaviour, IntArray
+from scenarios.schema.fleet import Fusion
+
+TRIPLES = 8192
+"""(user, cut, step) in a batch: their lists' scores then stay in the processor's caches."""
+CELLS = 4_000_000
+"""Scores of a whole catalogue in a batch."""
+
+Tell = Callable[[int], object]
+FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Outcomes of many runs of steps, one after the other: ranks, and values of each signal."""
+
+    ranks: npt.NDArray[np.uint16]
+    signals: dict[str, FloatArray]
+
+
+class Blocks:
+    """Makes outcomes over one part of every stream: the replay, or the validation part.
+
+    first: [users] position in the stream of the part's step 0, at least 1. steps: [users] steps in the part.
+    Both models compute in the precision, and on the device, that their weights have.
+    """
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        first: IntArray,
+        steps: IntArray,
+        srm: Srm,
+        llm: Causal,
+        fusion: Fusion,
+        part: Part,
+        list_length: int,
+        signals: Sequence[str],
+    ) -> None:
+        self._items, self._streams = behaviour.items, behaviour.offsets[:-1]
+        self._first, self._steps = first, steps
+        self._srm, self._llm, self._fusion, self._part = srm, llm, fusion, part
+        self._length = min(list_length, behaviour.n_items)
+        self._signals = {name: signal(name) for name in signals}
+        self._device = srm.items.weight.device
+        self._base = np.cumsum(steps) - steps
+        self._on_device = _States(srm, self._base, steps)
+        self._in_cloud = _States(llm, self._base, steps)
+
+    @torch.no_grad()
+    def held(self, users: IntArray, cuts: IntArray, stops: IntArray, tell: Tell | None = None) -> Made:
+        """Outcomes of (users[i], cuts[i], step) for cuts[i] <= step < stops[i], where the list of that cut is held."""
+        counts = stops - cuts
+        starts = np.cumsum(counts) - counts
+        ranks = np.zeros(counts.sum(), np.uint16)
+        dtype = np.float64 if self._srm.items.weight.dtype == torch.float64 else np.float32
+        signals: dict[str, FloatArray] = {name: np.zeros(counts.sum(), dtype) for name in self._signals}
+        self._encode(users)
+        # Runs of one length make batches without padding; there are few lengths.
+        by_length = np.argsort(counts, kind="stable")
+        edges = np.flatnonzero(np.diff(counts[by_length])) + 1
+        for group in np.split(by_length, edges):
+            size = int(counts[group[0]])
+            for rows in np.array_split(group, -(-len(group) * size // TRIPLES)):
+                made = self._batch(users[rows], cuts[rows], size)
+                into = (starts[rows][:, None] + np.arange(size)).ravel()
+                ranks[into] = made.ranks
+                for name, values in made.signals.items():
+                    signals[name][into] = values
+                if tell is not None:
+                    tell(len(into))
+        return Made(ranks, signals)
+
+    def _batch(self, users: IntArray, cuts: IntArray, size: int) -> Made:
+        """The same for rows [R] of one length: [R * size] outcomes."""
+        ids, llm = self._lists(users, cuts)
+        steps = self._base[users] + cuts
+        states = self._on_device.at((steps[:, None] + np.arange(size)).ravel())
+        srm = self._srm.score_runs(states.view(len(users), size, *states.shape[1:]), ids.clamp(min=0))
+        taken = self._tensor(self._items[(self._at(users, cuts)[:, None] + np.arange(size))].astype(np.int64))
+        same = ids[:, None, :] == taken[:, :, None]
+        # An item is left at a step if it was not taken at an earlier one; what was consumed before is in no list.
+        gone = same.cumsum(1) > same
+        left = ((ids >= 0)[:, None, :] & ~gone).flatten(0, 1)
+        held = Held(llm[:, None, :].expand(srm.shape).flatten(0, 1), srm.flatten(0, 1), left)
+        shown = (same.flatten(0, 1) & left).nonzero()
+        ranks = np.zeros(len(left), np.uint16)
+        rows = shown[:, 0]
+        if len(rows):
+            fewer = held.pick(rows)
+            ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
+        return Made(ranks, {name: function(held).cpu().numpy() for name, function in self._signals.items()})
+
+    def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
+        """([R, L] ids best first, -1 where there are no more; [R, L] logits, 0 there)."""
+        chunks = np.array_split(np.arange(len(users)), -(-len(users) * self._llm.n_items // CELLS))
+        made = []
+        for chunk in chunks:
+            logits = self._llm.score_all(self._in_cloud.at(self._base[users[chunk]] + cuts[chunk]))
+            begins = self._streams[users[chunk]]
+            rows, gone = consumed(self._items, begins, self._at(users[chunk], cuts[chunk]))
+            logits[self._tensor(rows), self._tensor(gone)] = -torch.inf
+            made.append(best(logits, self._length))
+        ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
+        there = scores > -torch.inf
+        return ids.where(there, -1), scores.where(there, 0)
+
+    @torch.no_grad()
+    def alone(self, users: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
+        """Ranks at all steps of these users where no list is held: the device's own part of the catalogue."""
+        self._on_device.encode(users, self._items, self._streams, self._first, self._device)
+        part, counts = self._part, self._steps[users]
+        rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
+        column_of = np.full(self._llm.n_items, -1)
+        column_of[part.ids] = np.arange(len(part.ids))
+        ranks = np.zeros(len(rows), np.uint16)
+        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(part.ids) // CELLS))):
+            here = self._at(rows[chunk], steps[chunk])
+            if part.vectors:
+                states = self._on_device.at(self._base[rows[chunk]] + steps[chunk])
+                scores = self._srm.score(states, self._tensor(part.ids)[None])
+            else:
+                scores = self._tensor(-part.places).to(torch.float32).repeat(len(chunk), 1)
+            of, gone = consumed(self._items, self._streams[rows[chunk]], here)
+            within = column_of[gone] >= 0
+            scores[self._tensor(of[within]), self._tensor(column_of[gone][within])] = -torch.inf
+            target = column_of[self._items[here]]
+            rank = places(scores, self._tensor(np.maximum(target, 0))).cpu().numpy()
+            ranks[chunk] = np.where((target >= 0) & (rank <= self._length), rank, 0)
+            if tell is not None:
+                tell(len(chunk))
+        return ranks
+
+    def _encode(self, users: IntArray) -> None:
+        for states in (self._on_device, self._in_cloud):
+            states.encode(users, self._items, self._streams, self._first, self._device)
+
+    def _at(self, users: IntArray, steps: IntArray) -> IntArray:
+        """Place in the flat array of a step's item, which ends what was seen before the step."""
+        return self._streams[users] + self._first[users] + steps
+
+    def _tensor(self, values: IntArray) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+
+class _States:
+    """A model's states before every step, made when a user is first met."""
+
+    def __init__(self, model: Srm | Causal, base: IntArray, steps: IntArray) -> None:
+        self._model, self._base, self._steps = model, base, steps
+        self._met = np.zeros(len(steps), np.bool_)
+        self._states: Tensor | None = None
+
+    def encode(
+        self, users: IntArray, items: npt.NDArray[np.int32], streams: IntArray, first: IntArray, device: torch.device
+    ) -> None:
+        users = np.unique(users)
+        users = users[~self._met[users] & (self._steps[users] > 0)]
+        if not len(users):
+            return
+        counts = self._steps[users]
+        seen = spans(first[users], counts)
+        begins = np.repeat(streams[users], counts)
+        states = read(self._model.encode, items, begins + self._model.contexts(seen), begins + seen, device)
+        if self._states is None:
+            self._states = states.new_empty((int(self._steps.sum()), *states.shape[1:]))
+        self._states[torch.from_numpy(spans(self._base[users], counts)).to(device)] = states
+        self._met[users] = True
+
+    def at(self, places: IntArray) -> Tensor:
+        """[N, ...] the states at these places of the flat array of steps."""
+        assert self._states is not None
+        return self._states[torch.from_numpy(places).to(self._states.device)]
+
+
+def best(scores: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """[N, I] scores -> ([N, length] columns, [N, length] scores), highest first, equal ones in the order of columns."""
+    top = scores.topk(min(length + 1, scores.shape[1]), sorted=True)
+    columns, values = top.indices[:, :length], top.values[:, :length]
+    # topk may order and choose among equal scores as it likes: put them in order, and choose again where it chose.
+    columns, order = columns.sort(1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    columns = columns.gather(1, order)
+    if top.values.shape[1] > length:
+        chose = torch.nonzero((top.values[:, length] == top.values[:, length - 1]) & values[:, -1].isfinite())[:, 0]
+        if len(chose):
+            again = scores[chose].sort(dim=1, descending=True, stable=True)
+            columns[chose], values[chose] = again.indices[:, :length], again.values[:, :length]
+    return columns, values

@@ -1,0 +1,45 @@
+"""What part of the catalogue a device itself holds, in bytes, and what it shows when it has no list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scenarios.behaviour import IntArray
+from scenarios.population import Population
+from scenarios.schema.fleet import Catalogue, NoCatalogue, PopularCatalogue
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of the catalogue on a device.
+
+    ids: item ids in rising order: those whose vectors are held, or the whole catalogue where none are.
+    places: [len(ids)] place of each in the order of popularity, from 0.
+    vectors: how many items' vectors are held.
+    """
+
+    ids: IntArray
+    places: IntArray
+    vectors: int
+
+    def bytes(self, width: int) -> int:
+        """Of the vectors held, float32."""
+        return self.vectors * width * 4
+
+
+def part_of(catalogue: Catalogue, population: Population) -> Part:
+    """The part that a scenario names. Popularity counts the history part alone; equally popular items go by id."""
+    behaviour = population.behaviour
+    within = np.arange(len(behaviour.items)) - np.repeat(behaviour.offsets[:-1], behaviour.lengths)
+    history = within < np.repeat(population.history_end, behaviour.lengths)
+    counts = np.bincount(behaviour.items[history], minlength=behaviour.n_items)
+    by_popularity = np.argsort(-counts, kind="stable")
+    places = np.empty_like(by_popularity)
+    places[by_popularity] = np.arange(len(by_popularity))
+    if isinstance(catalogue, PopularCatalogue):
+        ids = np.sort(by_popularity[: catalogue.items])
+    else:
+        ids = np.arange(behaviour.n_items)
+    return Part(ids, places[ids], 0 if isinstance(catalogue, NoCatalogue) else len(ids))

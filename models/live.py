@@ -1,0 +1,151 @@
+"""The models of a device, called one by one as it lives: the oracle of the batched outcomes.
+
+Nothing is shared with `models.blocks` but the models themselves, the signals, and what the schema says: lists come from
+the language model's ordinary forward pass, the device's state from one `step` an item, and ranks from plain sorting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.catalogue import Part
+from models.held import Held
+from models.llms.causal import Causal
+from models.signals import signal
+from models.srms.base import Srm
+from scenarios.behaviour import FloatArray, IntArray
+from scenarios.population import Population
+from scenarios.schema.fleet import Fusion
+
+
+@dataclass(frozen=True)
+class Live:
+    """Makes the live devices; fulfils `simulator.outcomes.LiveModels`."""
+
+    population: Population
+    srm: Srm
+    llm: Causal
+    fusion: Fusion
+    part: Part
+    list_length: int
+    signals: Sequence[str]
+
+    def device(self, user: int) -> Device:
+        """A device that replays this user's stream and holds nothing yet."""
+        return Device(self, self.population.behaviour.stream(user), int(self.population.replay_from[user]))
+
+
+@dataclass
+class Device:
+    """The models of one device; fulfils `simulator.outcomes.LiveDevice`.
+
+    stream: the user's items. first: position of step 0 in it.
+    """
+
+    live: Live
+    stream: npt.NDArray[np.int32]
+    first: int
+    _seen: int = 0
+    _memory: Any = None
+    _state: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    _order: tuple[IntArray, FloatArray] | None = None
+    """The cloud's whole order at the cut of the list held, and its scores; the list is the head of it."""
+
+    @torch.no_grad()
+    def look(self, step: int) -> None:
+        """Bring the device's model to just before `step`, item by item; time does not run backwards."""
+        srm = self.live.srm
+        if self._memory is None:
+            self._memory = srm.start(1)
+        while self._seen < self.first + step:
+            item = torch.tensor([int(self.stream[self._seen])], device=srm.items.weight.device)
+            self._memory, self._state = srm.step(self._memory, item)
+            self._seen += 1
+
+    def hold(self, cut: int) -> None:
+        """Take the cloud's answer for this cut, made from its history alone; replaces the list held."""
+        (self._order,) = self.live.llm.candidates([self.stream[: self.first + cut]], self.live.llm.n_items)
+
+    def rank(self) -> int:
+        """Rank of the true item of the step looked at, in what the device would show; 0 where it is not shown."""
+        ids, scores = self._shown()
+        found = np.flatnonzero(ids[np.argsort(-scores, kind="stable")][: self.live.list_length] == self._true)
+        return int(found[0]) + 1 if len(found) else 0
+
+    def margin(self) -> float:
+        """How far the scores are from giving the true item another rank; infinite where no near tie could.
+
+        The distance of the true item's score to the nearest other one shown, or, if it is less, of the last logit in
+        the list held to the first outside. Fusion over ranks knows no near scores: there the nearest two of the scores
+        that the ranks are of count.
+        """
+        if self._true in self.stream[: self._seen]:
+            return np.inf
+        ids, scores = self._shown()
+        own = scores[ids == self._true]
+        gaps = np.abs(scores[ids != self._true] - own) if len(own) else own
+        if self._order is not None:
+            length, logits = self.live.list_length, self._order[1]
+            gaps = np.concatenate([gaps, -np.diff(logits[length - 1 : length + 1])])
+            if self.live.fusion.over == "ranks":
+                _, llm, srm = self._left()
+                gaps = np.concatenate([gaps, np.diff(np.sort(llm)), np.diff(np.sort(srm))])
+        return float(gaps.min(initial=np.inf))
+
+    def signals(self) -> dict[str, float]:
+        """The request signals at the step looked at; a list must be held."""
+        ids, llm, srm = self._left()
+        held = Held(torch.from_numpy(llm)[None], torch.from_numpy(srm)[None], torch.ones(1, len(ids), dtype=torch.bool))
+        return {name: float(signal(name)(held)) for name in self.live.signals}
+
+    @property
+    def _true(self) -> int:
+        return int(self.stream[self._seen])
+
+    def _shown(self) -> tuple[IntArray, npt.NDArray[Any]]:
+        """Ids and scores of what the device shows, ties in this order."""
+        return self._alone() if self._order is None else self._fused()
+
+    def _alone(self) -> tuple[IntArray, npt.NDArray[Any]]:
+        part = self.live.part
+        left = ~np.isin(part.ids, self.stream[: self._seen])
+        ids = part.ids[left]
+        return ids, self._scores(ids) if part.vectors else -part.places[left]
+
+    def _fused(self) -> tuple[IntArray, npt.NDArray[Any]]:
+        ids, llm, srm = self._left()
+        if self.live.fusion.over == "ranks":
+            places = np.arange(len(ids))
+            by_srm = np.argsort(-srm, kind="stable")
+            llm, srm = -places.astype(srm.dtype), -places[np.argsort(by_srm)].astype(srm.dtype)
+        else:
+            llm, srm = _standardised(llm), _standardised(srm)
+        return ids, self.live.fusion.alpha * llm + (1 - self.live.fusion.alpha) * srm
+
+    def _left(self) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any]]:
+        """Ids, LLM scores and SRM scores of what is left in the list, in the cloud's order."""
+        assert self._order is not None, "no list is held"
+        ids, llm = self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        left = ~np.isin(ids, self.stream[: self._seen])
+        srm = self._scores(ids[left])
+        return ids[left], llm[left].astype(srm.dtype), srm
+
+    def _scores(self, ids: IntArray) -> npt.NDArray[Any]:
+        """The device's own scores."""
+        with torch.no_grad():
+            candidates = torch.from_numpy(ids).to(self._state.device)[None]
+            scores: npt.NDArray[Any] = self.live.srm.score(self._state, candidates)[0].cpu().numpy()
+        return scores
+
+
+def _standardised(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Mean 0 and deviation 1; 0 where all are alike."""
+    if not len(scores) or scores.std() == 0:
+        return np.zeros_like(scores)
+    return np.asarray((scores - scores.mean()) / scores.std())

@@ -1,0 +1,134 @@
+"""The store of outcomes that the simulator reads: filled in batches, shared by every run, kept on disk.
+
+Without torch: models are opened when the first outcome is missing, and never where all are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from models.arena import Arena
+from scenarios.behaviour import IntArray
+
+if TYPE_CHECKING:
+    from models.blocks import Blocks
+
+NOTHING = -1
+"""The cut of a device that holds no list."""
+SHORTEST = 16
+"""Steps of a block when it is first made; one that is outgrown is made anew, of the next power of two."""
+PIECE = 1_000_000
+"""Outcomes that are made before they are laid down; bounds the memory between models and store."""
+
+
+class OutcomeStore:
+    """Ranks and signals of (user, cut, step); fulfils `simulator.outcomes.Outcomes`.
+
+    steps: [users] replayed interactions. answer_items: items in an answer of the cloud. signals: names of those kept.
+    folder: where they are kept. open_models: gives the maker of outcomes; called when the first is missing.
+    """
+
+    def __init__(
+        self,
+        steps: IntArray,
+        answer_items: int,
+        signals: Sequence[str],
+        precision: str,
+        folder: Path,
+        open_models: Callable[[], Blocks],
+        announce: Callable[[str], None],
+        progress: bool = False,
+    ) -> None:
+        self._steps, self._answer_items, self._signals = steps, answer_items, tuple(signals)
+        self._folder, self._open_models, self._progress = folder, open_models, progress
+        self._blocks: Blocks | None = None
+        # A user has a row for each cut, after one for holding nothing.
+        self._row = np.cumsum(steps + 1) - steps
+        columns: dict[str, npt.DTypeLike] = {"ranks": np.uint16, **dict.fromkeys(signals, np.dtype(precision))}
+        self._arena = Arena(int((steps + 1).sum()), columns)
+        self._arena.open(folder, announce)
+
+    @property
+    def steps(self) -> IntArray:
+        """[users] replayed interactions of each user's stream."""
+        return self._steps
+
+    @property
+    def answer_items(self) -> int:
+        """Items in an answer of the cloud."""
+        return self._answer_items
+
+    def ensure(self, users: IntArray, cuts: IntArray, until: IntArray) -> None:
+        """Make what is missing of outcome(users[i], cuts[i], step) for cuts[i] <= step < until[i], in one batch.
+
+        Where no list is held (cut `NOTHING`), and wherever a block has to be made, more steps are made than asked for.
+        """
+        rows, wanted = self._row[users] + cuts, until - np.maximum(cuts, 0)
+        short = np.flatnonzero(wanted > self._arena.lengths[rows])
+        if not len(short):
+            return
+        # A row may be asked for more than once: the longest wish counts.
+        short = short[np.lexsort((wanted[short], rows[short]))]
+        short = short[np.append(np.diff(rows[short]) > 0, True)]
+        users, cuts, wanted = users[short], cuts[short], wanted[short]
+        if (wanted > self._steps[users] - np.maximum(cuts, 0)).any():
+            raise IndexError("an outcome was asked for beyond the end of a stream")
+        lengths = 1 << np.ceil(np.log2(np.maximum(wanted, SHORTEST))).astype(np.int64)
+        lengths = np.minimum(lengths, self._steps[users] - cuts)
+        lengths[cuts == NOTHING] = self._steps[users[cuts == NOTHING]]
+        with tqdm(
+            total=int(lengths.sum()),
+            desc="asking the models",
+            unit=" outcomes",
+            unit_scale=True,
+            delay=1.0,
+            leave=False,
+            disable=not self._progress,
+        ) as bar:
+            for piece in np.split(np.arange(len(rows := self._row[users] + cuts)), _edges(lengths)):
+                self._make(rows[piece], users[piece], cuts[piece], lengths[piece], bar.update)
+
+    def _make(
+        self, rows: IntArray, users: IntArray, cuts: IntArray, lengths: IntArray, tell: Callable[[int], object]
+    ) -> None:
+        if self._blocks is None:
+            self._blocks = self._open_models()
+        none = cuts == NOTHING
+        if none.any():
+            ranks = self._blocks.alone(users[none], tell)
+            signals = {name: np.zeros(len(ranks)) for name in self._signals}
+            self._arena.add(rows[none], lengths[none], {"ranks": ranks, **signals})
+        if not none.all():
+            some = ~none
+            made = self._blocks.held(users[some], cuts[some], cuts[some] + lengths[some], tell)
+            self._arena.add(rows[some], lengths[some], {"ranks": made.ranks, **made.signals})
+
+    def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> npt.NDArray[Any]:
+        """[stop - start] a request signal at steps start .. stop - 1, for cut >= 0; made if missing."""
+        row = self._row[user] + cut
+        if stop - cut > self._arena.lengths[row]:
+            self.ensure(np.array([user]), np.array([cut]), np.array([stop]))
+        first = self._arena.offsets[row] - cut
+        return self._arena.column(name)[first + start : first + stop]
+
+    def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
+        """[sum(stops - starts)] ranks over many runs of steps, one after the other; made if missing."""
+        self.ensure(users, cuts, stops)
+        firsts = self._arena.offsets[self._row[users] + cuts] - np.maximum(cuts, 0)
+        ranks: npt.NDArray[np.uint16] = self._arena.column("ranks")[self._arena.at(firsts + starts, stops - starts)]
+        return ranks
+
+    def flush(self) -> None:
+        """Keep on disk what was made since the last time. Raises `UserError` where that cannot be written."""
+        self._arena.save(self._folder)
+
+
+def _edges(lengths: IntArray) -> IntArray:
+    """Where to cut blocks into pieces of about `PIECE` outcomes."""
+    return np.flatnonzero(np.diff(np.cumsum(lengths) // PIECE)) + 1

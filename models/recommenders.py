@@ -1,0 +1,241 @@
+"""The recommenders of a scenario: trained if they are not yet, as a store of outcomes, as live models, and as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from models import weights
+from models.catalogue import Part, part_of
+from models.outcomes import OutcomeStore
+from scenarios.behaviour import IntArray
+from scenarios.cache import atomic, content_key, home
+from scenarios.errors import ModelError, UserError
+from scenarios.population import Population
+from scenarios.schema.fleet import Catalogue, Fusion
+from scenarios.schema.recommenders import LocalLlm
+from scenarios.schema.recommenders import Recommenders as Spec
+
+if TYPE_CHECKING:
+    from models.blocks import Blocks
+    from models.live import Live
+    from models.llms.causal import Causal
+    from models.srms.base import Srm
+
+Announce = Callable[[str], None]
+
+READING = ("reading.py", "ranking.py")
+TRAINING = (*READING, "training.py")
+MAKING = (*READING, "blocks.py", "catalogue.py", "fusion.py", "held.py", "outcomes.py", "recommenders.py")
+"""Source files whose change makes older weights, or older outcomes, another thing."""
+
+OLDEST = 30
+"""Staleness up to which the validation part is looked at for the usual values of a signal."""
+LISTS = 20_000
+"""At most so many lists of the validation part are looked at for that, spread evenly."""
+
+
+@dataclass(frozen=True)
+class Recommenders:
+    """Both models of a scenario over one population, however far away they are kept."""
+
+    population: Population
+    spec: Spec
+    fusion: Fusion
+    part: Part
+    signals: tuple[str, ...]
+    srm_key: str
+    llm_key: str
+    key: str
+    """Names everything that the outcomes depend on."""
+    announce: Announce
+    progress: bool
+
+    @cached_property
+    def outcomes(self) -> OutcomeStore:
+        """The store; what earlier runs made is in it."""
+        return OutcomeStore(
+            self.population.steps,
+            min(self.spec.list_length, self.population.behaviour.n_items),
+            self.signals,
+            self.spec.precision,
+            self._folder,
+            lambda: self._blocks(self.population.replay_from, self.population.steps),
+            self.announce,
+            self.progress,
+        )
+
+    def live(self) -> Live:
+        """The same models, to be called one by one."""
+        from models.live import Live
+
+        srm, llm = self._models
+        length = self.outcomes.answer_items
+        return Live(self.population, srm, llm, self.fusion, self.part, length, self.signals)
+
+    def reference(self, signal: str) -> npt.NDArray[np.float64]:
+        """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts."""
+        path = self._folder / f"reference-{signal}.npy"
+        try:
+            return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, EOFError) as error:
+            self.announce(f"{path}: damaged ({error}); made anew")
+        first = np.maximum(self.population.history_end, 1)
+        steps = np.maximum(self.population.replay_from - first, 0)
+        users = np.repeat(np.arange(len(steps)), steps)
+        cuts = np.arange(len(users)) - np.repeat(np.cumsum(steps) - steps, steps)
+        some = np.linspace(0, len(users) - 1, min(len(users), LISTS)).astype(np.int64)
+        users, cuts = users[some], cuts[some]
+        stops = np.minimum(cuts + OLDEST + 1, steps[users])
+        values = self._blocks(first, steps, (signal,)).held(users, cuts, stops).signals[signal]
+        reference = np.sort(values.astype(np.float64))
+        with atomic(path) as scratch, scratch.open("wb") as file:
+            np.save(file, reference)
+        return reference
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a summary says of the recommenders; nothing that depends on the clock."""
+        spec, items = self.spec, self.population.behaviour.n_items
+        srm = weights.read_facts(self.srm_key)
+        assert srm is not None
+        vectors = items * spec.srm.width * 4
+        facts: dict[str, Any] = {
+            "srm": {
+                "kind": spec.srm.kind,
+                "weights": self.srm_key,
+                "parameters": srm.parameters,
+                "bytes_without_item_vectors": srm.bytes - vectors,
+                "validation_ndcg_at_10": srm.validation_ndcg_at_10,
+                "epochs": srm.epochs,
+            },
+            "llm": {"kind": spec.llm.kind, "weights": self.llm_key},
+            "device_catalogue": {"items": self.part.vectors, "bytes": self.part.bytes(spec.srm.width)},
+            "answer_items": self.outcomes.answer_items,
+            "precision": spec.precision,
+        }
+        if isinstance(spec.llm, LocalLlm):
+            facts["llm"] |= weights.size_of_folder(spec.llm.path)
+        else:
+            llm = weights.read_facts(self.llm_key)
+            assert llm is not None
+            facts["llm"] |= {
+                "parameters": llm.parameters,
+                "validation_ndcg_at_10": llm.validation_ndcg_at_10,
+                "epochs": llm.epochs,
+            }
+        return facts
+
+    @property
+    def _folder(self) -> Path:
+        return home() / "outcomes" / self.key
+
+    @cached_property
+    def _models(self) -> tuple[Srm, Causal]:
+        import torch
+
+        from models import srms
+        from models.llms import causal
+
+        items, spec = self.population.behaviour.n_items, self.spec
+        srm = srms.build(items, spec.srm)
+        weights.load(srm, weights.path_of(self.srm_key))
+        if isinstance(spec.llm, LocalLlm):
+            llm = causal.load(items, spec.llm)
+        else:
+            llm = causal.build(items, spec.llm)
+            weights.load(llm, weights.path_of(self.llm_key))
+        kind = getattr(torch, spec.precision)
+        return srm.to(kind).eval(), llm.to(kind).eval()
+
+    def _blocks(self, first: IntArray, steps: IntArray, signals: Sequence[str] | None = None) -> Blocks:
+        from models.blocks import Blocks
+
+        srm, llm = self._models
+        kept = self.signals if signals is None else signals
+        behaviour = self.population.behaviour
+        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, kept)
+
+
+def prepare(
+    population: Population,
+    spec: Spec,
+    catalogue: Catalogue,
+    fusion: Fusion,
+    signals: Sequence[str],
+    announce: Announce,
+    progress: bool,
+) -> Recommenders:
+    """Train what is not trained yet, and say where everything is. Raises `ModelError`, and `UserError` for a full disk.
+
+    signals: names of those that policies look at. announce: takes lines for people. progress: whether bars are shown.
+    """
+    streams, data = weights.population_key(population), population.behaviour
+    srm_code = ("srms/base.py", f"srms/{spec.srm.kind}.py")
+    llm_code = ("llms/causal.py",)
+    srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*TRAINING, *srm_code))
+
+    def make_srm() -> Srm:
+        from models import srms
+
+        return srms.build(data.n_items, spec.srm)
+
+    _train_once(
+        srm_key, make_srm, population, spec.srm, f"training the device's model ({spec.srm.kind})", announce, progress
+    )
+    if isinstance(spec.llm, LocalLlm):
+        llm_key = content_key("local", weights.folder_digest(spec.llm.path), spec.llm.window)
+    else:
+        built = spec.llm
+        llm_key = content_key("llm", streams, built.model_dump(), weights.code_digest(*TRAINING, *llm_code))
+
+        def make_llm() -> Causal:
+            from models.llms import causal
+
+            return causal.build(data.n_items, built)
+
+        _train_once(llm_key, make_llm, population, built, "training the cloud's model", announce, progress)
+    signal_code = tuple(f"signals/{name}.py" for name in signals)
+    key = content_key(
+        streams,
+        srm_key,
+        llm_key,
+        spec.list_length,
+        spec.precision,
+        fusion.model_dump(),
+        catalogue.model_dump(),
+        sorted(signals),
+        weights.code_digest(*MAKING, *srm_code, *llm_code, *signal_code),
+    )
+    part = part_of(catalogue, population)
+    return Recommenders(population, spec, fusion, part, tuple(signals), srm_key, llm_key, key, announce, progress)
+
+
+def _train_once(
+    key: str, make: Callable[[], Any], population: Population, spec: Any, label: str, announce: Announce, progress: bool
+) -> None:
+    """Train and keep a model, unless weights of this key are there; two runs that need it at once train it once."""
+    try:
+        weights.path_of(key).parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(weights.path_of(key).with_suffix(".lock")).acquire()
+    except OSError as error:
+        raise UserError(f"{home()}: cannot be written ({error.strerror or error})") from error
+    with lock:
+        try:
+            if weights.read_facts(key) is not None:
+                return
+        except ModelError as error:
+            announce(f"{error}; training anew")
+        from models.training import train
+
+        model, facts = train(make, population, spec.window, spec.training, key, label, silent=not progress)
+        weights.save(model, key, facts)

@@ -1,0 +1,160 @@
+"""A scenario's recommenders: trained once, stored once, opened only when something is missing."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import training, weights
+from models.llms import causal
+from models.recommenders import Recommenders, prepare
+from scenarios.behaviour import save
+from scenarios.errors import ModelError
+from scenarios.population import Population
+from scenarios.schema.fleet import Fusion, NoCatalogue, PopularCatalogue
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, Srm, Training
+from scenarios.schema.recommenders import Recommenders as Spec
+
+SHORT = Training(epochs=2, batch_size=8, learning_rate=0.01)
+SPEC = Spec(
+    srm=Srm(width=8, layers=1, window=6, training=SHORT),
+    llm=CausalLlm(width=8, layers=1, heads=2, window=8, training=SHORT),
+    list_length=12,
+)
+
+
+def made(population: Population, spec: Spec = SPEC, **changes: object) -> Recommenders:
+    asked = {"catalogue": NoCatalogue(), "fusion": Fusion(), "signals": ("footrule",), "announce": print, **changes}
+    return prepare(population, spec, progress=False, **asked)  # type: ignore[arg-type]
+
+
+def every_rank(recommenders: Recommenders) -> list[int]:
+    users = recommenders.population.replayed
+    steps = recommenders.population.steps[users]
+    return recommenders.outcomes.ranks(users, np.zeros_like(users), np.zeros_like(users), steps).tolist()
+
+
+def test_the_second_time_nothing_is_trained(population: Population, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = every_rank(made(population))
+
+    def forbidden(*rest: object, **more: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "train", forbidden)
+    again = made(population)
+    assert every_rank(again) == first
+    assert again.facts == made(population).facts
+    assert again.facts["llm"]["parameters"] > 0
+
+
+def test_the_second_time_torch_is_not_even_imported(population: Population, tmp_path: Path) -> None:
+    recommenders = made(population)
+    ranks = every_rank(recommenders)
+    reference = recommenders.reference("footrule")
+    recommenders.outcomes.flush()
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from scenarios.behaviour import load
+from scenarios.population import Population
+from scenarios.schema.fleet import Fusion, NoCatalogue
+from scenarios.schema.recommenders import Recommenders as Spec
+from models.recommenders import prepare
+
+data = load(Path({str(tmp_path / "data")!r}))
+population = Population(data, data.lengths // 2, data.lengths * 2 // 3)
+spec = Spec.model_validate_json({SPEC.model_dump_json()!r})
+made = prepare(population, spec, NoCatalogue(), Fusion(), ("footrule",), print, False)
+users = population.replayed
+ranks = made.outcomes.ranks(users, np.zeros_like(users), np.zeros_like(users), population.steps[users])
+signal = made.outcomes.signal("footrule", int(users[0]), 0, 0, 1)
+print(ranks.tolist() == {ranks}, len(made.reference("footrule")) == {len(reference)})
+print(len(made.facts), "torch" in sys.modules)
+"""
+    save(population.behaviour, tmp_path / "data")
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["True", "True", "5", "False"]
+
+
+def test_a_damaged_weights_file_is_said_and_trained_anew(
+    population: Population, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = made(population)
+    ranks = every_rank(first)
+    path = weights.path_of(first.srm_key)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert every_rank(made(population)) == ranks
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1
+    assert "truncated" in said[0]
+    assert "training anew" in said[0]
+
+
+def test_the_key_follows_everything_that_outcomes_depend_on(
+    population: Population, make_population: Callable[..., Population]
+) -> None:
+    longer = SPEC.model_copy(update={"list_length": 13})
+    exact = SPEC.model_copy(update={"precision": "float64"})
+    other = make_population(seed=1)
+    keys = [
+        made(population).key,
+        made(population, longer).key,
+        made(population, exact).key,
+        made(other).key,
+        made(population, fusion=Fusion(alpha=0.1)).key,
+        made(population, catalogue=PopularCatalogue(items=9)).key,
+        made(population, signals=()).key,
+    ]
+    assert len(set(keys)) == len(keys)
+    assert made(population).key == keys[0]
+
+
+def test_the_reference_holds_the_signal_on_the_validation_part_alone(population: Population) -> None:
+    recommenders = made(population)
+    reference = recommenders.reference("footrule")
+    assert (np.diff(reference) >= 0).all()
+    first = np.maximum(population.history_end, 1)
+    values = []
+    moved = Population(population.behaviour, population.history_end, first)
+    live = replace(recommenders.live(), population=moved)
+    for user in np.flatnonzero(population.replay_from > first):
+        for cut in range(population.replay_from[user] - first[user]):
+            device = live.device(user)
+            device.hold(cut)
+            for step in range(cut, population.replay_from[user] - first[user]):
+                device.look(step)
+                values.append(device.signals()["footrule"])
+    np.testing.assert_allclose(reference, np.sort(values), atol=1e-6)
+    (Path(recommenders._folder) / "reference-footrule.npy").write_bytes(b"\x93NUMPY")
+    assert recommenders.reference("footrule").tolist() == reference.tolist()
+
+
+def test_popularity_and_the_bytes_of_the_catalogue(population: Population) -> None:
+    recommenders = made(population, catalogue=PopularCatalogue(items=9))
+    data = population.behaviour
+    history = np.concatenate([data.stream(user)[: population.history_end[user]] for user in range(data.n_users)])
+    counts = np.bincount(history, minlength=data.n_items)
+    popular = sorted(range(data.n_items), key=lambda item: (-counts[item], item))[:9]
+    assert recommenders.part.ids.tolist() == sorted(popular)
+    assert recommenders.facts["device_catalogue"] == {"items": 9, "bytes": 9 * 8 * 4}
+    assert made(population).facts["device_catalogue"] == {"items": 0, "bytes": 0}
+
+
+def test_a_local_model_serves_as_the_cloud(population: Population, tmp_path: Path) -> None:
+    llm = causal.build(60, CausalLlm(width=8, layers=1, heads=2, window=8))
+    llm.network.save_pretrained(tmp_path / "llm")
+    spec = SPEC.model_copy(update={"llm": LocalLlm(path=tmp_path / "llm", window=8)})
+    recommenders = made(population, spec)
+    assert any(every_rank(recommenders))
+    assert recommenders.facts["llm"]["parameters"] == sum(each.numel() for each in llm.parameters())
+    other = causal.build(60, CausalLlm(width=8, layers=1, heads=2, window=8))
+    other.network.save_pretrained(tmp_path / "llm")
+    assert made(population, spec).key != recommenders.key
+    (tmp_path / "llm" / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        every_rank(made(population, spec))
