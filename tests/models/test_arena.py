@@ -1,4 +1,4 @@
-"""What was kept comes back whole or is made anew, also after a kill at any moment, and several processes may add to it."""
+"""What was kept comes back whole or is made anew; a kill at any moment harms nothing; many processes may add to it."""
 
 import subprocess
 import sys
