@@ -55,6 +55,9 @@ class LiveDevice(Protocol):
     def rank(self) -> int:
         """Rank of the true item of the step looked at, in what the device would show."""
 
+    def margin(self) -> float:
+        """How far the true item's score lies from the nearest other score in the list shown; infinite where alone."""
+
     def signals(self) -> dict[str, float]:
         """The request signals at the step looked at; a list must be held."""
 
