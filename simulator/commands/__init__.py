@@ -13,6 +13,8 @@ COMMANDS = {
     "run": "Run a scenario and draw its accuracy-versus-request-cost curve.",
     "check": "Check a scenario without running it.",
     "plot": "Draw the curve of finished results again, with other axes or in another format.",
+    "report": "Write finished results as one HTML page to show to others.",
+    "compare": "Lay the results of several runs side by side.",
     "data": "List, fetch, describe and import behaviour data.",
     "schema": "Print the JSON Schema of a scenario, for editors.",
 }

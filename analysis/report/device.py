@@ -1,0 +1,122 @@
+"""The three-way trade-off: accuracy, requests, and the bytes that a device must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.report import wording
+from analysis.report.chart import Axis, Chart, Point, Series, look
+from analysis.report.curves import plain
+from analysis.report.folder import Results
+from analysis.report.leaderboard import METRIC, Board, Standing
+
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A point that no other one beats in accuracy, requests and device bytes at once."""
+
+    name: str
+    policy: str
+    requests: float
+    bytes: float | None
+    accuracy: float
+    low: float
+    high: float
+
+
+def device_bytes(results: Results) -> dict[str, float] | None:
+    """Policy to what a device holds for it: models, item vectors, the policy's own parameters; None where not said.
+
+    A cell's `device_bytes` where there are any, else those of `summary.json`'s recommenders (a number, or parts).
+    """
+    shared = results.facts.get("recommenders", {}).get("device_bytes")
+    found: dict[str, float] = {}
+    for cell in results.cells:
+        held = cell.facts.get("device_bytes", shared)
+        if held is None:
+            return None
+        found[cell.digest.point[0]] = float(sum(held.values()) if isinstance(held, Mapping) else held)
+    return found
+
+
+def front(curve: pd.DataFrame, held: Mapping[str, float] | None) -> list[FrontPoint]:
+    """The points on the three-way front, in the order of requests; the two-way one where bytes are not known."""
+    sizes = curve["policy"].map(held).to_numpy(float) if held else np.zeros(len(curve))
+    requests, value = curve["requests_per_interaction"].to_numpy(float), curve[METRIC].to_numpy(float)
+    rows = curve[_undominated(np.stack([requests, sizes, -value]))].sort_values("requests_per_interaction")
+    return [
+        FrontPoint(
+            wording.point(row["policy"], row["parameter"]),
+            str(row["policy"]),
+            float(row["requests_per_interaction"]),
+            held[row["policy"]] if held else None,
+            float(row[METRIC]),
+            float(row[f"{METRIC}_low"]),
+            float(row[f"{METRIC}_high"]),
+        )
+        for _, row in rows.iterrows()
+    ]
+
+
+def _undominated(burdens: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """[points] for [burdens, points]: no other point has none of its burdens larger and one smaller."""
+    mine, others = burdens[:, :, None], burdens[:, None, :]
+    beaten = np.all(others <= mine, axis=0) & np.any(others < mine, axis=0)
+    best: npt.NDArray[np.bool_] = ~np.any(beaten, axis=1)
+    return best
+
+
+def three_way(runs: Sequence[tuple[str, Mapping[str, float] | None, Sequence[Board]]]) -> Chart | None:
+    """Accuracy against device bytes, a line for each cost; None where fewer than two sizes are known.
+
+    runs: (name, bytes by policy, boards). A point is the best policy of that size at that cost.
+    """
+    competing = {name: {each.policy for board in boards for each in board.ranked} for name, _, boards in runs}
+    sizes = {size for name, held, _ in runs for policy, size in (held or {}).items() if policy in competing[name]}
+    if len(sizes) < 2:
+        return None
+    unit, words = next((unit, words) for unit, words in UNITS if max(sizes) >= unit)
+    costs = sorted({board.cost for _, _, boards in runs for board in boards if board.cost is not None})
+    series = []
+    for place, cost in enumerate(costs):
+        best: dict[float, tuple[str, Standing]] = {}
+        for run, held, boards in runs:
+            ranked = [each for board in boards if board.cost == cost for each in board.ranked]
+            for standing, size in ((each, held[each.policy]) for each in ranked if held):
+                if size not in best or standing.accuracy.value > best[size][1].accuracy.value:
+                    best[size] = run, standing
+        points = [_sized(size, unit, *found) for size, found in sorted(best.items())]
+        name = f"{wording.share(cost)} requests"
+        series.append(Series(name, look(place), tuple(points)))
+    return Chart(
+        id="bytes",
+        title="Accuracy, requests and device bytes",
+        x=(Axis("bytes", f"held on a device ({words})", log=min(sizes) > 0 and max(sizes) > 30 * min(sizes)),),
+        y=(Axis(METRIC, "NDCG@10"),),
+        series=tuple(series),
+        columns=("held on a device", "policy", "NDCG@10", "95% interval"),
+        note="For each size, the policy that gets most out of it at that cost.",
+    )
+
+
+def _sized(size: float, unit: float, run: str, standing: Standing) -> Point:
+    found = standing.accuracy
+    return Point(
+        name=f"{run}: {standing.policy}" if run else standing.policy,
+        values=plain({"bytes": size / unit, METRIC: found.value}),
+        low=plain({METRIC: found.low}),
+        high=plain({METRIC: found.high}),
+        tip=(
+            wording.size(size),
+            standing.policy,
+            wording.accuracy(found.value),
+            f"{wording.accuracy(found.low)} to {wording.accuracy(found.high)}",
+        ),
+    )
