@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ def run(
         scratch.write_text(dump(scenario))
     with watch("data and models"):
         experiment = prepare_experiment(scenario, announce, not quiet)
+    _plan(experiment, folder)
     with watch("cells"):
         digests = _all_cells(experiment, folder / "cells", jobs, live, quiet)
     with watch("curve"):
@@ -188,6 +190,16 @@ def check_live(scenario: AnyScenario, say: Callable[[str], None] = click.echo) -
         say(f"{point.name}{parameter}: {found}")
     say(f"fast and live agree on {len(sample)} devices" if holds else "fast and live DISAGREE")
     return holds
+
+
+def _plan(experiment: Experiment, folder: Path) -> None:
+    """Write down the scenario as it is run and the cells of its grid, so that a report can tell when one is missing."""
+    text = dump(experiment.scenario)
+    grid = {"cells": [cell.folder for cell in experiment.cells()], "scenario": sha256(text.encode()).hexdigest()}
+    with atomic(folder / "scenario.yaml") as scratch:
+        scratch.write_text(text)
+    with atomic(folder / "grid.json") as scratch:
+        scratch.write_text(json.dumps(grid, indent=1) + "\n")
 
 
 def _all_cells(experiment: Experiment, folder: Path, jobs: int, live: bool, quiet: bool) -> list[Digest]:
@@ -272,8 +284,6 @@ def _conclude(experiment: Experiment, folder: Path, digests: Sequence[Digest]) -
         "recommenders": experiment.recommenders.facts,
         "points": json.loads(points.to_json(orient="records", double_precision=10)),
     }
-    with atomic(folder / "scenario.yaml") as scratch:
-        scratch.write_text(dump(scenario))
     with atomic(folder / "curve.csv") as scratch:
         scratch.write_text(to_csv(points))
     with atomic(folder / "curve.png") as scratch:
