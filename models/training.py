@@ -35,6 +35,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from models.quiet import quiet
 from models.ranking import consumed, places
 from models.reading import read, spans
 from models.srms.base import PAD
@@ -237,7 +238,7 @@ def _train(
     silent: bool,
 ) -> tuple[Model, Facts]:
     began = time.monotonic()
-    with _own_randomness(spec.seed):
+    with quiet(), _own_randomness(spec.seed):
         model = make()
         averaged = _Averaged(cast(nn.Module, model))
         validation = Validation(population, model.JUDGED)

@@ -9,8 +9,7 @@ alone gives the same list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.quiet import quiet
 from models.srms.base import PAD
 from scenarios.behaviour import IntArray
 from scenarios.errors import ModelError
@@ -121,7 +121,7 @@ def load(n_items: int, spec: LocalLlm) -> Causal:
     if not list(folder.glob("*.safetensors")):
         raise ModelError(f"recommenders.llm.path: {folder} holds no safetensors; files of other kinds are never opened")
     try:
-        with _quiet():
+        with quiet():
             network, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 use_safetensors=True,
@@ -166,19 +166,3 @@ def _leave_head_out(module: nn.Module, state: dict[str, Any], prefix: str, local
 def _put_head_back(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
     if f"{prefix}network.model.embed_tokens.weight" in state:
         state.setdefault(f"{prefix}network.lm_head.weight", state[f"{prefix}network.model.embed_tokens.weight"])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What transformers has to say goes into one error line, or nowhere."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
