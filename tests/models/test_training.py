@@ -1,5 +1,6 @@
 """Training looks at the histories alone, stops at its best, goes on where it was stopped, and leaves no trace."""
 
+import logging
 import os
 import random
 from collections.abc import Callable
@@ -153,12 +154,17 @@ def test_global_random_states_and_the_terminal_are_left_alone(
     def states() -> tuple[object, list[int], list[int]]:
         return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
 
+    said: list[logging.LogRecord] = []
+    listener = logging.Handler()
+    monkeypatch.setattr(listener, "emit", said.append)
+    monkeypatch.setattr(logging.getLogger("transformers"), "handlers", [listener])
     random.seed(5)
     before = states()
     monkeypatch.setattr(os.path, "getmtime", lambda path: 1.0)  # a coarse file system makes the Trainer talk
     trained(population)
     assert states() == before
     assert capfd.readouterr() == ("", "")
+    assert not said
 
 
 def test_divergence_is_one_clear_line(population: Population) -> None:
