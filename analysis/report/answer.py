@@ -67,14 +67,14 @@ def _staleness(curve: pd.DataFrame, digests: Sequence[Digest]) -> Finding:
             f"; lists that are {wording.number(row['mean_staleness'])} clicks old on average"
             f" ({_named(row)}) {_versus(row[METRIC] / most.value - 1)}"
         )
-    return Finding(wording.share(lost), f"NDCG@10, {seldom} against {_lower(often)}", text + ".")
+    return Finding(wording.change(lost), f"NDCG@10, {seldom} against {_lower(often)}", text + ".")
 
 
 def _verdict(change: Interval, lost: float) -> str:
     if change.high < 0:
         return f"doing without the cloud loses {wording.share(-lost)}"
     if change.low > 0:
-        return f"the cloud's answers cost accuracy here, {wording.share(lost)} of it"
+        return f"the cloud's answers lose accuracy here, and doing without them brings {wording.share(lost)} more"
     return "the two cannot be told apart"
 
 
@@ -139,7 +139,7 @@ def _cloud(curve: pd.DataFrame, board: Board | None) -> Finding:
     if board is not None and board.cost is not None:
         rows = asked[asked["policy"] == board.best.policy]
         near = rows.iloc[int((rows["requests_per_interaction"] - board.cost).abs().argmin())]
-        text += f" (under {_named(near)} {_busy(near)} and {wording.milliseconds(near['latency_p95_ms'])})"
+        text += f" (under {_named(near)}: {_busy(near)} and {wording.milliseconds(near['latency_p95_ms'])})"
     worst = asked.iloc[int((1 - asked["answered_share"]).fillna(0).argmax())]
     failed = {words: worst[f"{status}_share"] for status, words in WORDS.items() if status in STATUSES}
     if (total := sum(failed.values())) >= NOTABLE:

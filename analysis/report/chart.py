@@ -51,11 +51,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Point:
-    """values: by axis key, None where there is none. low, high: ends of the intervals of some of them. tip: (name,
+    """place: by axis key, None where there is none. low, high: ends of the intervals of some of them. tip: (name,
     value) as shown to the reader, in the order of `Chart.columns`."""
 
     name: str
-    values: Mapping[str, float | None]
+    place: Mapping[str, float | None]
     tip: tuple[str, ...]
     low: Mapping[str, float | None] = field(default_factory=dict)
     high: Mapping[str, float | None] = field(default_factory=dict)
@@ -181,10 +181,8 @@ def still(chart: Chart, width: int = WIDTH, height: int = HEIGHT) -> dict[str, A
     across, up = chart.x[0], chart.y[0]
     shown = [series for series in chart.series if series.shown]
     points = [point for series in shown for point in series.points]
-    heights = [ends.get(up.key) for point in points for ends in (point.values, point.low, point.high)]
-    x = Scale(
-        *extent(_known(point.values.get(across.key) for point in points), across), LEFT, width - RIGHT, across.log
-    )
+    heights = [ends.get(up.key) for point in points for ends in (point.place, point.low, point.high)]
+    x = Scale(*extent(_known(point.place.get(across.key) for point in points), across), LEFT, width - RIGHT, across.log)
     y = Scale(*extent(_known(heights), up), height - BOTTOM, TOP, up.log)
     x_ticks = ticks(x.low, x.high, (width - LEFT - RIGHT) // TICKS["x"], across.log)
     y_ticks = ticks(y.low, y.high, (height - TOP - BOTTOM) // TICKS["y"], up.log)
@@ -201,16 +199,16 @@ def still(chart: Chart, width: int = WIDTH, height: int = HEIGHT) -> dict[str, A
 def _drawn(series: Series, across: str, up: str, x: Scale, y: Scale) -> dict[str, Any]:
     """Paths and places of one series, in pixels."""
     known = enumerate(series.points)
-    placed = sorted((at, i, point) for i, point in known if (at := point.values.get(across)) is not None)
+    placed = sorted((at, i, point) for i, point in known if (at := point.place.get(across)) is not None)
     dots, ends = [], []
     for at, _, point in placed:
-        height, low, high = (side.get(up) for side in (point.values, point.low, point.high))
+        height, low, high = (side.get(up) for side in (point.place, point.low, point.high))
         dots.append((x(at), None if height is None else y(height), point.hollow))
         if low is not None and high is not None:
             ends.append((x(at), y(low), y(high)))
     bars = f"M{ends[0][0]:g} {ends[0][1]:g}V{ends[0][2]:g}" if len(ends) == 1 else ""
     outline = [(at, low) for at, low, _ in ends] + [(at, high) for at, _, high in reversed(ends)]
-    level = series.points[0].values.get(up) if series.level else None
+    level = series.points[0].place.get(up) if series.level else None
     return {
         "series": series,
         "line": _path([dot[:2] for dot in dots]) if series.line and len(dots) > 1 else "",

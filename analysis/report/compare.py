@@ -37,7 +37,7 @@ class Against:
     """A policy's accuracy in each run, at the common cost, and its difference from the first run's; p by Holm."""
 
     policy: str
-    values: dict[str, float]
+    accuracy: dict[str, float]
     differences: dict[str, Comparison]
 
 

@@ -51,7 +51,7 @@ def curve_points(curve: pd.DataFrame) -> tuple[Point, ...]:
         points.append(
             Point(
                 name=wording.point(row["policy"], row["parameter"]),
-                values=plain({key: row[key] for key in (*keys, *ACCURACIES, "mean_staleness")}),
+                place=plain({key: row[key] for key in (*keys, *ACCURACIES, "mean_staleness")}),
                 low=plain({key: row[f"{key}_low"] for key in ACCURACIES}),
                 high=plain({key: row[f"{key}_high"] for key in ACCURACIES}),
                 tip=_tip(row),

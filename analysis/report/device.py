@@ -31,19 +31,23 @@ class FrontPoint:
     high: float
 
 
-def device_bytes(results: Results) -> dict[str, float] | None:
-    """Policy to what a device holds for it: models, item vectors, the policy's own parameters; None where not said.
+def parts(results: Results) -> dict[str, float]:
+    """What every device holds, in bytes by part, as `summary.json` says; nothing where it does not."""
+    facts = results.facts.get("recommenders", {})
+    found = {
+        "SRM": facts.get("srm", {}).get("bytes_without_item_vectors"),
+        "item vectors": facts.get("device_catalogue", {}).get("bytes"),
+    }
+    return {name: float(size) for name, size in found.items() if size is not None}
 
-    A cell's `device_bytes` where there are any, else those of `summary.json`'s recommenders (a number, or parts).
-    """
-    shared = results.facts.get("recommenders", {}).get("device_bytes")
-    found: dict[str, float] = {}
-    for cell in results.cells:
-        held = cell.facts.get("device_bytes", shared)
-        if held is None:
-            return None
-        found[cell.digest.point[0]] = float(sum(held.values()) if isinstance(held, Mapping) else held)
-    return found
+
+def device_bytes(results: Results) -> dict[str, float] | None:
+    """Policy to what a device holds under it: the parts, and its cells' `policy_bytes`; None where no part is known."""
+    shared = parts(results)
+    if not shared:
+        return None
+    own = {cell.digest.point[0]: float(cell.facts.get("policy_bytes", 0)) for cell in results.cells}
+    return {policy: sum(shared.values()) + size for policy, size in own.items()}
 
 
 def front(curve: pd.DataFrame, held: Mapping[str, float] | None) -> list[FrontPoint]:
@@ -110,7 +114,7 @@ def _sized(size: float, unit: float, run: str, standing: Standing) -> Point:
     found = standing.accuracy
     return Point(
         name=f"{run}: {standing.policy}" if run else standing.policy,
-        values=plain({"bytes": size / unit, METRIC: found.value}),
+        place=plain({"bytes": size / unit, METRIC: found.value}),
         low=plain({METRIC: found.low}),
         high=plain({METRIC: found.high}),
         tip=(

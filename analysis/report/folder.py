@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,10 +62,17 @@ class Results:
 
     @property
     def whole_points(self) -> list[Digest]:
-        """Digests of the points that have as many replications as any: these can be paired."""
-        points = by_point(cell.digest for cell in self.cells)
-        most = max(map(len, points.values()))
-        return [one for replications in points.values() if len(replications) == most for one in replications]
+        """Digests of the points that have the same replications, as many as any has: these can be paired."""
+        points = [
+            (tuple(one.summary["replication"] for one in each), each) for each in by_point(self._digests).values()
+        ]
+        often = Counter(replications for replications, _ in points)
+        most = max(often, key=lambda replications: (len(replications), often[replications]))
+        return [one for replications, each in points if replications == most for one in each]
+
+    @property
+    def _digests(self) -> list[Digest]:
+        return [cell.digest for cell in self.cells]
 
 
 def read(folder: Path, *, partial: bool = False) -> Results:
@@ -77,7 +85,9 @@ def read(folder: Path, *, partial: bool = False) -> Results:
     text, scenario = _scenario(folder / "scenario.yaml")
     if grid.get("scenario") != hashlib.sha256(text.encode()).hexdigest():
         raise TableError(f"{folder / 'scenario.yaml'}: is not the scenario that was run here last; run it again")
-    wanted = [str(name) for name in grid["cells"]]
+    wanted = grid.get("cells")
+    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
+        raise TableError(f"{folder / 'grid.json'}: is damaged, expected the folders of the cells under 'cells'")
     found = {name: _cell(folder / "cells" / name) for name in wanted}
     cells = tuple(cell for cell in found.values() if cell is not None)
     missing = tuple(name for name, cell in found.items() if cell is None)
@@ -89,10 +99,23 @@ def read(folder: Path, *, partial: bool = False) -> Results:
         )
     if not cells:
         raise TableError(f"{folder}: no cell is finished, so there is nothing to report")
-    facts = {} if missing else _json(folder / "summary.json", "the run was stopped just before its end; run it again")
-    timings = _json(folder / "timings.json", "") if (folder / "timings.json").is_file() else {}
     points = curve(cell.digest for cell in cells)
+    facts = {} if missing else _facts(folder / "summary.json", points, partial)
+    timings = _json(folder / "timings.json", "") if (folder / "timings.json").is_file() else {}
     return Results(folder, scenario, text, facts, timings, cells, missing, points)
+
+
+def _facts(path: Path, points: pd.DataFrame, partial: bool) -> dict[str, Any]:
+    """The summary, if it is that of these points: a run may have been stopped after its last cell."""
+    found = (
+        _json(path, "the run was stopped just before its end; run it again") if path.is_file() or not partial else {}
+    )
+    told = [(point.get("policy"), point.get("requests")) for point in found.get("points", [])]
+    if told == list(zip(points["policy"], points["requests"].tolist(), strict=True)):
+        return found
+    if partial:
+        return {}
+    raise TableError(f"{path}: is of an earlier run; the last one was stopped just before its end; run it again")
 
 
 def _cell(folder: Path) -> Cell | None:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from analysis.report import answer, wording
 from analysis.report.chart import still
 from analysis.report.curves import by_age, few, looks, representatives, tradeoff
-from analysis.report.device import device_bytes, front, three_way
+from analysis.report.device import device_bytes, front, parts, three_way
 from analysis.report.folder import Results, flat
 from analysis.report.leaderboard import Board, boards, preferred
 from analysis.report.staleness import age_shares
@@ -45,6 +45,7 @@ def page(results: Results) -> str:
         ages=age_shares(cells, shown),
         by_age=by_age(results),
         held=held,
+        parts=parts(results),
         front=front(results.curve, held),
         bytes=three_way([("", held, found)]),
         ledger=ledger(results),

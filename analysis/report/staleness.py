@@ -78,7 +78,7 @@ def _points(shares: npt.NDArray[np.float64]) -> tuple[Point, ...]:
     return tuple(
         Point(
             name=f"{age} clicks",
-            values=plain({"age": float(age), "share": float(share)}),
+            place=plain({"age": float(age), "share": float(share)}),
             tip=(f"{age} clicks", wording.share(float(share), 1)),
         )
         for age, share in enumerate(shares)

@@ -17,7 +17,14 @@ def share(value: float | None, digits: int | None = None) -> str:
         return NONE
     if digits is not None or abs(value) >= 0.0995:
         return _minus(f"{value:.{digits or 0}%}")
+    if 0 < abs(value) < 0.0005:
+        return "<0.1%" if value > 0 else f">{MINUS}0.1%"
     return _minus(f"{100 * value:.1f}".removesuffix(".0") + "%")
+
+
+def change(value: float) -> str:
+    """A relative change with its sign, as percent."""
+    return f"+{share(value)}" if value > 0 else share(value)
 
 
 def accuracy(value: float | None) -> str:
@@ -76,7 +83,7 @@ def probability(p: float) -> str:
 
 def point(policy: str, parameter: float | None) -> str:
     """A point of a sweep."""
-    return policy if parameter is None or math.isnan(parameter) else f"{policy} {parameter:g}"
+    return policy if parameter is None or math.isnan(parameter) else f"{policy} {parameter:.4g}"
 
 
 def listing(names: Sequence[str], most: int = 3) -> str:

@@ -178,8 +178,8 @@
       const points = this.series.filter((series) => series.on).flatMap((series) => series.points);
       const known = (sides, key) => sides.map((side) => side[key]).filter((v) => v !== null && v !== undefined);
       const all = {
-        x: extent(known(points.map((p) => p.values), x.key), x, this.spec.room),
-        y: extent(known(points.flatMap((p) => [p.values, p.low, p.high]), y.key), y, this.spec.room),
+        x: extent(known(points.map((p) => p.place), x.key), x, this.spec.room),
+        y: extent(known(points.flatMap((p) => [p.place, p.low, p.high]), y.key), y, this.spec.room),
       };
       this.x = scale((this.zoomed || all).x, this.box.left, this.box.right, x.log);
       this.y = scale((this.zoomed || all).y, this.box.bottom, this.box.top, y.log);
@@ -217,18 +217,18 @@
     line(series, place, clip) {
       const group = make("g", { class: `series ${series.look.colour}`, "data-place": place }, clip);
       const [x, y] = [this.axis.x.key, this.axis.y.key];
-      const points = series.points.filter((p) => p.values[x] !== null).sort((a, b) => a.values[x] - b.values[x]);
+      const points = series.points.filter((p) => p.place[x] !== null).sort((a, b) => a.place[x] - b.place[x]);
       const dash = { "stroke-dasharray": series.look.dash };
-      const dots = points.map((p) => [this.x.to(p.values[x]), p.values[y] === null ? null : this.y.to(p.values[y]), p]);
+      const dots = points.map((p) => [this.x.to(p.place[x]), p.place[y] === null ? null : this.y.to(p.place[y]), p]);
       const ends = points
         .filter((p) => (p.low[y] ?? null) !== null && (p.high[y] ?? null) !== null)
-        .map((p) => [this.x.to(p.values[x]), this.y.to(p.low[y]), this.y.to(p.high[y])]);
+        .map((p) => [this.x.to(p.place[x]), this.y.to(p.low[y]), this.y.to(p.high[y])]);
       if (ends.length > 1) {
         const outline = [...ends.map(([at, low]) => [at, low]), ...ends.reverse().map(([at, , high]) => [at, high])];
         make("path", { class: "band", d: `${path(outline)}Z` }, group);
       } else if (ends.length) make("path", { class: "bar", d: `M${ends[0][0]} ${ends[0][1]}V${ends[0][2]}` }, group);
       if (series.level) {
-        const at = this.y.to(series.points[0].values[y]);
+        const at = this.y.to(series.points[0].place[y]);
         make("path", { class: "line level", d: `M${this.box.left} ${at}H${this.box.right}`, ...dash }, group);
       } else if (series.line && dots.length > 1) make("path", { class: "line", d: path(dots), ...dash }, group);
       for (const [at, height, point] of dots) {

@@ -114,7 +114,9 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key."""
-        text = {"text": key} if len(key) == 1 else {}
+        text: dict[str, Any] = {"text": key} if len(key) == 1 else {}
+        if key == "Enter":
+            text = {"text": "\r", "windowsVirtualKeyCode": 13}
         self("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self("Input.dispatchKeyEvent", type="keyUp", key=key)
 

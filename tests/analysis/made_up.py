@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,12 @@ def make(
     service_s: float = 0.1,
     queue_limit: float = 200,
     fresh: float = FRESH,
-    device_bytes: dict[str, int] | None = None,
+    device_bytes: int = 215_000,
+    policy_bytes: dict[str, int] | None = None,
 ) -> Path:
     """Write a folder of results. sweep: policy -> parameters. rules: policy -> which of `RULES` it obeys, its own name
-    by default. service_s: mean time of the one replica on a request. device_bytes: by policy."""
+    by default. service_s: mean time of the one replica on a request. device_bytes: of the item
+    vectors on a device. policy_bytes: by policy."""
     sweep = sweep or SWEEP
     points = [(policy, value) for policy, values in sweep.items() for value in values]
     cells, digests = [], []
@@ -90,8 +93,8 @@ def make(
                 "usd": float(log["gpu_s"].sum()) / 2000,
                 "ledger": {"issued": len(log)} | {status: int(counts.get(status, 0)) for status in STATUSES},
             }
-            if device_bytes:
-                facts["device_bytes"] = device_bytes[policy]
+            if policy_bytes:
+                facts["policy_bytes"] = policy_bytes[policy]
             digests.append(digest(log, devices, facts))
             cells.append(f"{len(cells):03d}")
             _write(folder / "cells" / cells[-1], log, devices, digests[-1], facts)
@@ -113,7 +116,10 @@ def make(
         "question": question,
         "recfleet": "0.1.0",
         "data": {"name": "made-up", "digest": "0" * 20, "users": users},
-        "recommenders": {"srm": {"kind": "sasrec", "parameters": 12345}},
+        "recommenders": {
+            "srm": {"kind": "sasrec", "parameters": 12345, "bytes_without_item_vectors": 49_380},
+            "device_catalogue": {"items": 1682, "bytes": device_bytes},
+        },
         "points": json.loads(made.to_json(orient="records", double_precision=10)),
     }
     (folder / "summary.json").write_text(json.dumps(summary))
@@ -151,7 +157,7 @@ def _run(
         opens = cut[d] < 0 and pending[d] < 0 and asks is not RULES["never"]
         if opens or (pending[d] < 0 and asks(age, halves[d], coins[i], value)):
             arrived = now + ONE_WAY_S
-            waiting = len(starts) - np.searchsorted(starts, arrived, side="right")
+            waiting = len(starts) - bisect_right(starts, arrived)
             row = NOTHING | {"device": d, "user": d, "step": t, "intended_s": now, "sent_s": now}
             if not lost[i]:
                 row |= {"arrived_s": arrived, "status": "rejected", "downlink_bytes": 200}
