@@ -16,7 +16,9 @@ from scenarios.refusal import problems
 from scenarios.schema import SCHEMA_VERSION, Scenario
 from scenarios.schema.data import Imported, Published, Synthetic
 from scenarios.schema.fleet import PopularCatalogue
+from scenarios.schema.network import Network
 from scenarios.schema.recommenders import LocalLlm
+from scenarios.trace import recording
 
 P = TypeVar("P")
 
@@ -77,10 +79,27 @@ def _with_references(scenario: Scenario[P], document: Document) -> Scenario[P]:
         llm = llm.model_copy(update={"path": base / llm.path.expanduser()})
         recommenders = scenario.recommenders.model_copy(update={"llm": llm})
         scenario = scenario.model_copy(update={"recommenders": recommenders})
-    complaints = [f"{document.place(tuple(key.split('.')))}: {key}: {text}" for key, text in _dangling(scenario)]
+    network, unreadable = _with_recordings(scenario.network, base)
+    scenario = scenario.model_copy(update={"network": network})
+    wrong = [*unreadable, *_dangling(scenario)]
+    complaints = [f"{document.place(tuple(key.split('.')))}: {key}: {text}" for key, text in wrong]
     if complaints:
         raise ScenarioError("\n".join(complaints))
     return scenario
+
+
+def _with_recordings(network: Network, base: Path) -> tuple[Network, list[tuple[str, str]]]:
+    """Note of each recording of round trips where and what it is; key and complaint for those that cannot be read."""
+    keys, complaints = network.model_dump(), []
+    owners = {"network": keys} | {f"network.mix.{i}": each for i, each in enumerate(keys["mix"])}
+    for owner, of_class in owners.items():
+        trip = of_class["round_trip"]
+        if trip["kind"] == "trace":
+            try:
+                trip.update(recording(base / trip["path"].expanduser(), trip["sha256"]))
+            except ScenarioError as error:
+                complaints.append((f"{owner}.round_trip.path", str(error)))
+    return Network.model_validate(keys), complaints
 
 
 def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:

@@ -1,54 +1,124 @@
-"""The mobile network: how long a message travels, and whether it arrives.
+"""The mobile network: when a message arrives, if it does.
 
-A request and its answer share one lognormal draw of the round trip, half of it each way, so that the round trip has
-exactly the distribution that the scenario states. To that comes size over bandwidth, each way. Every draw belongs to
-(device, step of the request): what a device would meet at a step does not depend on what was asked before.
+A request and its answer share one draw of the round trip, half of it each way, so that the round trip has exactly the
+distribution that the scenario states. To that comes size over bandwidth, each way. What is drawn belongs to (device,
+step of the request, attempt), and whether the device's network and its region's are up to (device, time): what a device
+would meet does not depend on what was asked before.
+
+A transmission does not arrive with the class's probability of loss, or where the device or its region is without a
+network when it is made. It may be made again after a time-out that doubles; the message arrives by the first that does.
 """
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
+from collections.abc import Sequence
 
+import numpy as np
+
+from scenarios.schema.access import Access, Backoff, OnOff, Stalls
 from scenarios.schema.network import Network as NetworkSpec
-from simulator.clock import MILLISECOND, SECOND
-from simulator.draws import uniform
+from simulator import renewal
+from simulator.clock import MILLISECOND, NEVER, SECOND
+from simulator.draws import uniform, uniforms
+from simulator.outages import Outages
+from simulator.outcomes import IntArray
+from simulator.request import Request
+from simulator.roundtrip import one_way
 
-_normal = NormalDist().inv_cdf
+TRANSMISSION = 1 << 48
+"""Draws of a message's n-th retransmission have the message's index plus n times this."""
+
+
+class Link:
+    """The way of one access class."""
+
+    def __init__(self, spec: Access, seed: int, purpose: str, outages: Outages | None) -> None:
+        self.one_way = one_way(spec, seed)
+        self.uplink = _ticks_per_byte(spec.uplink_mbps)
+        self.downlink = _ticks_per_byte(spec.downlink_mbps)
+        self._seed = seed
+        self._loss = spec.loss
+        again = spec.retransmission
+        self._most, self._timeout = (
+            (again.most, round(again.timeout_ms * MILLISECOND)) if isinstance(again, Backoff) else (0, 0)
+        )
+        stalls = spec.stalls
+        self._stalls = stalls if isinstance(stalls, Stalls) and stalls.share else None
+        on = spec.availability
+        self._device = renewal.OnOff(on.on_s, on.off_s, seed, purpose) if isinstance(on, OnOff) else None
+        self._outages = outages
+        self.smooth = not (self._loss or self._stalls or self._device or outages)
+        """Whether every message simply arrives."""
+
+    def carry(self, way: str, device: int, index: int, now: int) -> tuple[int, int]:
+        """(ticks that a message sent now is held up, or NEVER where it does not arrive; transmissions made)."""
+        seed, after = self._seed, 0
+        for n in range(self._most + 1):
+            lost = self._loss > 0 and uniform(seed, f"{way} loss", device, index + n * TRANSMISSION) < self._loss
+            if not lost and self._is_up(device, now + after):
+                return after + self._stall(way, device, index), n + 1
+            after += self._timeout << n
+        return NEVER, self._most + 1
+
+    def _is_up(self, device: int, time: int) -> bool:
+        if self._device is not None and not self._device.is_on(device, time):
+            return False
+        return self._outages is None or not self._outages.hit(device, time)
+
+    def _stall(self, way: str, device: int, index: int) -> int:
+        stalls = self._stalls
+        if stalls is None or uniform(self._seed, f"{way} stall", device, index) >= stalls.share:
+            return 0
+        length = uniform(self._seed, f"{way} stall length", device, index)
+        return round((stalls.from_s + length * (stalls.to_s - stalls.from_s)) * SECOND)
 
 
 class Network:
-    """One access class, as every device meets it."""
+    """The network of a scenario, as every device meets it."""
 
-    def __init__(self, spec: NetworkSpec, seed: int) -> None:
-        self._seed = seed
-        self._half = spec.rtt_ms / 2 * MILLISECOND
-        self._sigma = spec.rtt_sigma if spec.rtt_ms else 0.0
-        self._loss = spec.loss
-        self._uplink = _ticks_per_byte(spec.uplink_mbps)
-        self._downlink = _ticks_per_byte(spec.downlink_mbps)
+    def __init__(self, spec: NetworkSpec, seed: int, devices: int) -> None:
+        outages = Outages(spec, seed) if spec.outages else None
+        kinds = access_classes(spec)
+        self.links = [Link(kind, seed, f"availability {i}", outages) for i, kind in enumerate(kinds)]
+        self.classes = classes(seed, "access", [each.share for each in spec.mix], devices)
+        """[devices] the access class of each, as a place in `access_classes`."""
+        self._link_of: list[Link] = [self.links[i] for i in self.classes.tolist()]
 
-    def one_way(self, device: int, step: int) -> int:
-        """Ticks that a message without length travels, either way."""
-        if not self._sigma:
-            return round(self._half)
-        return round(self._half * math.exp(self._sigma * _normal(uniform(self._seed, "rtt", device, step))))
+    def up(self, request: Request, size: int) -> int:
+        """Send a request of so many bytes now: the tick of its arrival, or NEVER. Notes what it weighs."""
+        link = self._link_of[request.device]
+        now = request.sent
+        trip = request.one_way = link.one_way(request.device, request.index, now)
+        if link.smooth:
+            request.uplink = size
+            return now + trip + round(size * link.uplink)
+        held_up, sent = link.carry("uplink", request.device, request.index, now)
+        request.uplink = size * sent
+        return NEVER if held_up == NEVER else now + trip + round(size * link.uplink) + held_up
 
-    def uplink(self, size: int) -> int:
-        """Ticks to send so many bytes up."""
-        return round(size * self._uplink)
+    def down(self, request: Request, size: int, now: int) -> int:
+        """The same for the reply to a request."""
+        link = self._link_of[request.device]
+        if link.smooth:
+            request.downlink = size
+            return now + request.one_way + round(size * link.downlink)
+        held_up, sent = link.carry("downlink", request.device, request.index, now)
+        request.downlink = size * sent
+        return NEVER if held_up == NEVER else now + request.one_way + round(size * link.downlink) + held_up
 
-    def downlink(self, size: int) -> int:
-        """Ticks to send so many bytes down."""
-        return round(size * self._downlink)
 
-    def loses_request(self, device: int, step: int) -> bool:
-        """Whether the message up never arrives."""
-        return self._loss > 0 and uniform(self._seed, "uplink loss", device, step) < self._loss
+def access_classes(spec: NetworkSpec) -> list[Access]:
+    """The classes of the mix, then the network's own."""
+    return [*spec.mix, spec]
 
-    def loses_answer(self, device: int, step: int) -> bool:
-        """Whether the message down never arrives."""
-        return self._loss > 0 and uniform(self._seed, "downlink loss", device, step) < self._loss
+
+def classes(seed: int, purpose: str, shares: Sequence[float], devices: int) -> IntArray:
+    """[devices] the class of each device, drawn by share; len(shares) where what is left of 1 falls to it."""
+    drawn = uniforms(seed, purpose, np.arange(devices), np.zeros(devices, np.int64))
+    ends = np.cumsum(shares)
+    if len(ends) and ends[-1] > 1 - 1e-9:
+        ends[-1] = 1.0  # nobody falls into a gap that only rounding leaves
+    return np.asarray(np.searchsorted(ends, drawn, side="right"), np.int64)
 
 
 def _ticks_per_byte(mbps: float | None) -> float:
