@@ -32,10 +32,15 @@ def _worth(longest: int = 1 << 16) -> tuple[FloatArray, FloatArray, FloatArray]:
     return hit, hit / np.log2(np.maximum(rank, 1) + 1), np.where(rank > 0, 1 / np.maximum(rank, 1), 0.0)
 
 
-def device_table(world: World, log: Mapping[str, IntArray], waited: IntArray, ranks: Ranks) -> pd.DataFrame:
-    """The device table of docs/design.md. `waited`: [devices] ticks."""
+def device_table(
+    world: World, log: Mapping[str, IntArray], lived: IntArray, waited: IntArray, held_back: IntArray, ranks: Ranks
+) -> pd.DataFrame:
+    """The device table of docs/design.md, but for energy.
+
+    lived: [devices] interactions. waited: [devices] ticks. held_back: [devices] requests that a breaker held back.
+    """
     n = world.devices
-    device, cut, start, stop = _segments(world, log)
+    device, cut, start, stop = _segments(world, log, lived)
     length = stop - start
     held = cut != NOTHING
     age = np.where(held, length * (start - cut) + length * (length - 1) // 2, 0)
@@ -52,7 +57,7 @@ def device_table(world: World, log: Mapping[str, IntArray], waited: IntArray, ra
         for total, table in zip(sums.values(), tables, strict=True):
             total[part] = np.add.reduceat(table[rank], places)
         begin = end
-    requests = np.bincount(log["device"], minlength=n)
+    first = log["attempt"] == 1
 
     def by_device(values: npt.NDArray[np.integer] | FloatArray) -> FloatArray:
         return np.bincount(device, weights=values, minlength=n).astype(np.float64)
@@ -64,8 +69,10 @@ def device_table(world: World, log: Mapping[str, IntArray], waited: IntArray, ra
         {
             "device": np.arange(n),
             "user": world.device_users,
-            "interactions": world.lengths,
-            "requests": requests,
+            "interactions": lived,
+            "requests": np.bincount(log["device"][first], minlength=n),
+            "attempts": np.bincount(log["device"], minlength=n),
+            "held_back": held_back,
             **{name: by_device(total) for name, total in sums.items()},
             "staleness": by_device(age).astype(np.int64),
             "held": by_device(np.where(held, length, 0)).astype(np.int64),
@@ -76,17 +83,19 @@ def device_table(world: World, log: Mapping[str, IntArray], waited: IntArray, ra
     )
 
 
-def _segments(world: World, log: Mapping[str, IntArray]) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+def _segments(
+    world: World, log: Mapping[str, IntArray], lived: IntArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """(device, cut, start, stop) of all runs of steps shown with one list, by device and step."""
     n = world.devices
     shown = np.flatnonzero(log["applied"] >= 0)
     device = np.concatenate([np.arange(n), log["device"][shown]])
-    cut = np.concatenate([np.full(n, NOTHING), log["step"][shown]])
+    cut = np.concatenate([np.full(n, NOTHING), log["cut"][shown]])
     start = np.concatenate([np.zeros(n, np.int64), log["applied"][shown]])
     order = np.lexsort((cut, start, device))
     device, cut, start = device[order], cut[order], start[order]
     stop = np.append(start[1:], 0)
     last = np.append(np.diff(device) > 0, True)
-    stop[last] = world.lengths
+    stop[last] = lived
     some = stop > start  # a list that comes for the very first step leaves nothing to its forerunner
     return device[some], cut[some], start[some], stop[some]

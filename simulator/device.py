@@ -1,7 +1,8 @@
 """The sleeping device: it wakes where its policy asks next, and nowhere else.
 
 Between two requests nothing can change what a device holds, so where it asks next follows from the outcomes of the list
-it holds: the policy is asked about a run of steps at once, and the device sleeps until the first at which it asks.
+it holds: the policy is asked about a run of steps at once, and the device sleeps until the first at which it asks. An
+answer that comes while it sleeps (a late one, or one to a request that a newer one may replace) makes it look anew.
 """
 
 from __future__ import annotations
@@ -10,42 +11,47 @@ from bisect import bisect_left
 
 import numpy as np
 
-from simulator.clock import GIVE_UP, INTERACTION, Clock, Moment
-from simulator.exchange import Exchange
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
 from simulator.foresight import Foresight
 from simulator.outcomes import NOTHING, IntArray
-from simulator.pace import Pace
-from simulator.progress import Progress
-from simulator.request import ANSWERED, Request
-from simulator.world import World
+from simulator.request import ABANDONED, Request
+from simulator.retry import Ask
+from simulator.stage import Stage
 
 
 class SleepingFleet:
     """All devices of a run, and what they share."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        world: World,
-        pace: Pace,
-        foresight: Foresight,
-        exchange: Exchange,
-        deadline: int | None,
-        progress: Progress,
-    ) -> None:
-        self.clock = clock
+    def __init__(self, stage: Stage, foresight: Foresight) -> None:
+        world, pace, departures = stage.world, stage.pace, stage.departures
+        self.clock = stage.clock
         self.pace = pace
+        self.departures = departures
         self.foresight = foresight
-        self.exchange = exchange
-        self.deadline = deadline
-        self.progress = progress
+        self.exchange = stage.exchange
+        self.caller = stage.caller
+        self.deadline = stage.deadline
+        self.replaces = world.fleet.flight == "replace"
+        self.restless = self.replaces or world.fleet.late_answers == "use"
+        """Whether an answer may come although the device has slept on since another one came."""
+        self._devices: list[SleepingDevice] = []
+        self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
+        self.held_back: IntArray = np.zeros(world.devices, np.int64)
+        """[devices] requests that were wanted while the device's breaker was open."""
+        self.lived: IntArray = world.lengths.copy()
+        """[devices] interactions that each device has lived through in the end."""
         self.ended = 0
         """Time of the latest interaction of the devices that sleep for good."""
         self._awake = (0, 0)
         # Devices come to life one by one, as a million of them would only weigh on the queue of events.
         self._order = np.lexsort((np.arange(world.devices), pace.starts))
+        if departures is not None:
+            unborn = pace.starts >= np.array(departures.stops)
+            self._order = self._order[~unborn[self._order]]
+            self.progress.add(int(self.lived[unborn].sum()))
+            self.lived[unborn] = 0
         self._born = 0
         self._next_birth()
 
@@ -56,8 +62,16 @@ class SleepingFleet:
             self.clock.at(int(self.pace.starts[device]), INTERACTION + device, self._birth, device)
 
     def _birth(self, moment: Moment) -> None:
-        SleepingDevice(self, moment.subject).begin()
+        device = SleepingDevice(self, moment.subject)
+        if self.restless:
+            self._devices.append(device)
+        device.begin()
         self._next_birth()
+
+    def end(self) -> None:
+        """Nothing more happens: what is still held was shown when its step came."""
+        for device in self._devices:
+            device.shown()
 
     def wake(self, device: int) -> None:
         """Note that a device interacts now."""
@@ -76,17 +90,23 @@ class SleepingDevice:
     """One device, from its first interaction to its last; an `Owner` of requests."""
 
     __slots__ = (
+        "_alarm",
         "_asked",
         "_blocked",
         "_device",
         "_end",
         "_first",
         "_fleet",
+        "_flight",
         "_fresh",
+        "_gone",
         "_held",
         "_next",
+        "_passed",
         "_shift",
+        "_stop",
         "_times",
+        "_told",
     )
 
     def __init__(self, fleet: SleepingFleet, device: int) -> None:
@@ -95,11 +115,25 @@ class SleepingDevice:
         self._times, self._first, self._end = fleet.pace.clock(device)
         self._held = NOTHING
         self._asked = -1
+        self._passed = -1
+        """The last step at which it was awake."""
+        self._told = -1
+        """The last step that progress knows of."""
         self._next = 0
         self._shift = 0
         self._blocked = False
+        self._flight: Request | Ask | None = None
+        """What the device waits for, or still listens to."""
+        self._alarm: Moment | None = None
+        """What wakes it for its next request; another that was set before has no effect."""
         self._fresh: Request | None = None
         """The request whose answer is held, while it is not sure that any step is shown with it."""
+        self._gone = False
+        self._stop: int | None = None
+        if fleet.departures is not None:
+            self._stop = fleet.departures.stops[device]
+            self._end = bisect_left(self._times, self._stop, self._first, self._end)
+            fleet.clock.at(self._stop, LEAVE + device, self._leave)
 
     def begin(self) -> None:
         """Live through the first interaction, which is now."""
@@ -110,69 +144,146 @@ class SleepingDevice:
 
     def _ask(self, moment: Moment | None) -> None:
         """Send a request, at the step that the device slept for."""
+        if moment is not self._alarm:
+            return
         fleet, device, step = self._fleet, self._device, self._next
-        now = fleet.clock.tick
         fleet.wake(device)
-        fleet.progress.add(step - self._asked)
+        self._passed = step
+        caller = fleet.caller
+        if caller is not None and not caller.admits(device):
+            fleet.held_back[device] += 1
+            self.shown()
+            self._look(step + 1)
+            return
+        self._tell(step)
         self._asked = step
         fleet.foresight.expect(device, step)
-        request = fleet.exchange.send(self, device, step, self._times[self._first + step], max(self._held, 0))
+        if self._flight is not None:
+            self._drop(self._flight)
+        sender = fleet.exchange if caller is None else caller
+        intended = self._times[self._first + step]
+        self._flight = sender.send(self, device, step, intended, max(self._held, 0))
         if fleet.deadline is not None:
             self._blocked = True
-            fleet.clock.at(now + fleet.deadline, GIVE_UP + device, self._go_on, request)
+            fleet.clock.at(fleet.clock.tick + fleet.deadline, GIVE_UP + device, self._go_on, step)
+        elif fleet.restless:
+            self.shown()
+            if fleet.replaces:
+                self._look(step + 1)
 
     def _go_on(self, moment: Moment) -> None:
         """The deadline of a blocking request: if it is still waited for, show what is held."""
-        if self._blocked and moment.subject.step == self._asked:
+        if self._blocked and moment.subject == self._asked:
             self._unblock()
+            if self._fleet.replaces:
+                self._look(self._asked + 1)
 
     def _unblock(self) -> None:
         """The user goes on, and all later interactions are as late as this one."""
-        fleet = self._fleet
+        fleet, here = self._fleet, self._first + self._asked
         self._blocked = False
-        self._shift = fleet.clock.tick - self._times[self._first + self._asked]
+        self._shift = fleet.clock.tick - self._times[here]
         fleet.waited[self._device] = self._shift
-        self._shown()
+        if self._stop is not None:
+            self._end = bisect_left(self._times, self._stop - self._shift, here + 1, self._end)
+        self.shown()
 
-    def _shown(self) -> None:
-        """A step is shown with what is held."""
+    def shown(self) -> None:
+        """A step has been, or is sure to be, shown with what is held."""
         if self._fresh is not None:
             self._fleet.exchange.close(self._fresh)
             self._fresh = None
 
     def settled(self, request: Request) -> None:
         """Take the answer where there is one, and sleep until the next request."""
-        fleet = self._fleet
-        blocked, answered = self._blocked, request.status == ANSWERED
-        if blocked:
+        self._flight = None
+        if self._blocked:
             step = self._asked
-        else:
-            since = fleet.seen_from(self._device) - self._shift
-            step = bisect_left(self._times, since, self._first + self._asked + 1, self._end) - self._first
-        if answered and request.step > self._held and self._first + step < self._end:
-            if self._fresh is not None:  # replaced before any step was shown with it
-                self._fresh.applied = -1
-                self._shown()
-            self._held = request.step
-            request.applied = step
-            self._fresh = request
-        else:
-            fleet.exchange.close(request)
-        if blocked:
+            self._take(request, step)
             self._unblock()
             step += 1
+        else:
+            step = self._coming()
+            self._take(request, step)
         self._look(step)
+
+    def late(self, request: Request) -> None:
+        """Take an answer to an earlier request if it is newer than what is held."""
+        if self._gone:
+            self._fleet.exchange.close(request)
+            return
+        request.answered = request.reached
+        step = self._asked if self._blocked else self._coming()
+        if self._take(request, step) and not self._blocked:
+            if self._flight is None or self._fleet.replaces:
+                self._look(step)
+
+    def _coming(self) -> int:
+        """The first step that can see what has just happened; the number of steps if there is none."""
+        since = self._fleet.seen_from(self._device) - self._shift
+        return bisect_left(self._times, since, self._first + self._passed + 1, self._end) - self._first
+
+    def _take(self, request: Request, step: int) -> bool:
+        """Hold an answer from this step on if it is one, is newer than what is held, and there is such a step."""
+        if request.answered < 0 or request.cut <= self._held or self._first + step >= self._end:
+            self._fleet.exchange.close(request)
+            return False
+        if self._fresh is not None:
+            if self._fresh.applied == step:  # replaced before any step was shown with it
+                self._fresh.applied = -1
+            self.shown()
+        self._held = request.cut
+        request.applied = step
+        self._fresh = request
+        return True
 
     def _look(self, step: int) -> None:
         """Sleep until the policy asks, at `step` or later."""
         fleet, n = self._fleet, self._end - self._first
         found = fleet.foresight.next_ask(self._device, self._held, self._asked, step, n)
-        if fleet.deadline is None or found > step:
-            self._shown()
+        if not fleet.restless and (fleet.deadline is None or found > step):
+            self.shown()
         if found < n:
             self._next = found
             time = self._times[self._first + found] + self._shift
-            fleet.clock.at(time, INTERACTION + self._device, self._ask)
+            self._alarm = fleet.clock.at(time, INTERACTION + self._device, self._ask)
         else:
-            fleet.progress.add(n - 1 - self._asked)
-            fleet.ended = max(fleet.ended, self._times[self._end - 1] + self._shift)
+            self._alarm = None
+            self._tell(n - 1)
+            if self._stop is None:
+                fleet.ended = max(fleet.ended, self._times[self._end - 1] + self._shift)
+
+    def _tell(self, step: int) -> None:
+        """Tell progress of the steps up to this one."""
+        if step > self._told:
+            self._fleet.progress.add(step - self._told)
+            self._told = step
+
+    def _drop(self, flight: Request | Ask, status: int = ABANDONED) -> None:
+        if isinstance(flight, Request):
+            self._fleet.exchange.drop(flight, status)
+        else:
+            flight.give_up(status)
+
+    def _leave(self, moment: Moment) -> None:
+        """Stop for good: what is in flight is given up, and a step that still waits is never shown."""
+        fleet, device = self._fleet, self._device
+        assert fleet.departures is not None
+        lived = self._end - self._first
+        if self._blocked:
+            lived = self._asked
+            fleet.waited[device] = fleet.clock.tick - self._times[self._first + lived]
+            if self._fresh is not None and self._fresh.applied == lived:
+                self._fresh.applied = -1
+        self.shown()
+        self._gone = True
+        self._blocked = False
+        self._alarm = None
+        fleet.lived[device] = lived
+        if lived:
+            fleet.ended = max(fleet.ended, self._times[self._first + lived - 1] + self._shift)
+        if self._flight is not None:
+            self._drop(self._flight, fleet.departures.fate(device))
+            self._flight = None
+        _, first, end = fleet.pace.clock(device)
+        self._tell(end - first - 1)

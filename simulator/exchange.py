@@ -1,46 +1,63 @@
 """The journey of a request: sent, arrived or lost, queued or rejected, served, answered or lost, timed out.
 
 What the device knows is what reaches it: an answer, a rejection (an answer with a header only, sent at once), or
-nothing until its time-out, after which it no longer listens. The cloud does not know of time-outs and serves on.
+nothing until its time-out, after which it no longer listens, unless late answers are used. The cloud does not know of
+time-outs and serves on, unless the scenario has it hear of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from scenarios.schema.cloud import Cloud as CloudSpec
 from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Moment
 from simulator.cloud import Cloud
 from simulator.network import Network
+from simulator.outcomes import NOTHING
 from simulator.payload import Payload
 from simulator.records import Records
-from simulator.request import ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT, Owner, Request
+from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT, Owner, Request
 
 
 class Exchange:
     """Everything between the devices and their answers; the same for the sleeping and the live engine."""
 
     def __init__(
-        self, clock: Clock, network: Network, payload: Payload, cloud: CloudSpec, timeout: int, seed: int
+        self,
+        clock: Clock,
+        network: Network,
+        payload: Payload,
+        cloud: CloudSpec,
+        timeout: int,
+        seed: int,
+        history: Callable[[Request], int],
+        use_late: bool = False,
     ) -> None:
         self._clock = clock
         self._network = network
         self._payload = payload
         self._timeout = timeout
-        self.cloud = Cloud(clock, cloud, seed, self._served, self._rejected)
+        self._use_late = use_late
+        self.cloud = Cloud(clock, cloud, seed, history, self._served, self._rejected)
+        self._hangs_up = cloud.drops_given_up
+        self._hung_up: set[int] = set()
+        """Numbers of requests of which this is known to the cloud before they are."""
         self.records = Records()
         self.issued = 0
+        self.open: dict[int, Request] = {}
+        """Requests by number that are not in the log yet."""
 
-    def send(self, owner: Owner, device: int, step: int, intended: int, heard: int) -> Request:
+    def send(self, owner: Owner, device: int, step: int, intended: int, heard: int, attempt: int = 1) -> Request:
         """Send a request now; the device knows that the cloud has heard of everything before step `heard`."""
         clock, now = self._clock, self._clock.tick
-        request = Request(self.issued, owner, device, step, intended, now)
+        request = Request(self.issued, owner, device, step, intended, now, attempt)
+        self.open[self.issued] = request
         self.issued += 1
-        request.uplink = self._payload.request(step - heard)
-        request.one_way = self._network.one_way(device, step)
-        if self._network.loses_request(device, step):
+        arrival = self._network.up(request, self._payload.request(step - heard))
+        if arrival == NEVER:
             request.status = LOST
             self.close(request)
         else:
-            arrival = now + request.one_way + self._network.uplink(request.uplink)
             clock.at(arrival, ARRIVAL + device, self._arrive, request)
         clock.at(now + self._timeout, GIVE_UP + device, self._time_out, request)
         return request
@@ -49,12 +66,25 @@ class Exchange:
         """One of the request's two ends is done with it."""
         request.ends -= 1
         if not request.ends:
+            del self.open[request.number]
             self.records.add(request)
+
+    def drop(self, request: Request, status: int = ABANDONED) -> None:
+        """The device gives up a request that it still waits for; it is not told of its end."""
+        request.status = status
+        request.settled = True
+        self._hang_up(request)
+        self.close(request)
 
     def _arrive(self, moment: Moment) -> None:
         request: Request = moment.subject
         request.arrived = self._clock.tick
-        self.cloud.arrive(request)
+        if self._hung_up and request.number in self._hung_up:
+            self._hung_up.remove(request.number)
+            request.left = request.arrived
+            self.close(request)
+        else:
+            self.cloud.arrive(request)
 
     def _served(self, request: Request) -> None:
         self._reply(request, self._payload.answer)
@@ -63,26 +93,28 @@ class Exchange:
         self._reply(request, self._payload.rejection)
 
     def _reply(self, request: Request, size: int) -> None:
-        request.downlink = size
-        device = request.device
-        if self._network.loses_answer(device, request.step):
+        arrival = self._network.down(request, size, self._clock.tick)
+        if arrival == NEVER:
             if not request.settled:
                 request.status = LOST
             self.close(request)
         else:
-            arrival = self._clock.tick + request.one_way + self._network.downlink(size)
-            self._clock.at(arrival, ANSWER + device, self._answer, request)
+            self._clock.at(arrival, ANSWER + request.device, self._answer, request)
 
     def _answer(self, moment: Moment) -> None:
         request: Request = moment.subject
+        request.reached = self._clock.tick
         if not request.settled:
-            if request.finished == NEVER:
+            if request.cut == NOTHING:
                 request.status = REJECTED
             else:
                 request.status = ANSWERED
-                request.answered = self._clock.tick
+                request.answered = request.reached
             request.settled = True
             request.owner.settled(request)
+        elif self._use_late and request.cut != NOTHING:
+            request.ends += 1
+            request.owner.late(request)
         self.close(request)
 
     def _time_out(self, moment: Moment) -> None:
@@ -91,4 +123,18 @@ class Exchange:
             if request.status == IN_FLIGHT:
                 request.status = TIMED_OUT
             request.settled = True
+            self._hang_up(request)
             request.owner.settled(request)
+
+    def _hang_up(self, request: Request) -> None:
+        """A device that gives up closes its connection, which the cloud hears if it is one that listens for that."""
+        if self._hangs_up and request.status != LOST and request.finished == request.left == NEVER:
+            heard = self._clock.tick + request.one_way
+            self._clock.at(heard, ARRIVAL + request.device, self._forget, request)
+
+    def _forget(self, moment: Moment) -> None:
+        request: Request = moment.subject
+        if request.arrived == NEVER:
+            self._hung_up.add(request.number)
+        elif self.cloud.cancel(request):
+            self.close(request)

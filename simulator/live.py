@@ -11,40 +11,35 @@ from collections.abc import Generator
 import numpy as np
 from simpy import Event
 
-from simulator.clock import GIVE_UP, INTERACTION, Clock, Moment
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
+from simulator.departures import Departures
 from simulator.draws import uniforms
-from simulator.exchange import Exchange
 from simulator.outcomes import NOTHING, IntArray, LiveModels
-from simulator.pace import Pace
 from simulator.policies.base import Policy, Sight
-from simulator.progress import Progress
-from simulator.request import ANSWERED, Request
-from simulator.world import World
+from simulator.request import ABANDONED, Request
+from simulator.retry import Ask
+from simulator.stage import Stage
 
 
 class LiveFleet:
     """All devices of a run, each a process."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        world: World,
-        policy: Policy,
-        seed: int,
-        models: LiveModels,
-        exchange: Exchange,
-        deadline: int | None,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, stage: Stage, policy: Policy, seed: int, models: LiveModels) -> None:
+        world, clock = stage.world, stage.clock
         self.clock = clock
+        self.pace = stage.pace
+        self.departures = stage.departures
         self.policy = policy
         self.seed = seed
-        self.exchange = exchange
-        self.deadline = deadline
-        self.progress = progress
-        self.pace = Pace(world, seed)
+        self.exchange = stage.exchange
+        self.caller = stage.caller
+        self.deadline = stage.deadline
+        self.replaces = world.fleet.flight == "replace"
+        self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
+        self.held_back: IntArray = np.zeros(world.devices, np.int64)
+        """[devices] requests that were wanted while the device's breaker was open."""
         self.ended = 0
         """Time of the latest interaction."""
         self.devices = [LiveOwner(self, models, d, int(u)) for d, u in enumerate(world.device_users)]
@@ -52,8 +47,13 @@ class LiveFleet:
             clock.process(device.life())
 
     @property
+    def lived(self) -> IntArray:
+        """[devices] interactions that each device has lived through in the end."""
+        return np.array([len(device.ranks) for device in self.devices], np.int64)
+
+    @property
     def ranks(self) -> IntArray:
-        """[interactions] rank at every step, one device after the other."""
+        """[interactions lived] rank at every step, one device after the other."""
         return np.array([rank for device in self.devices for rank in device.ranks], np.int64)
 
 
@@ -66,10 +66,12 @@ class LiveOwner:
         self._model = models.device(user)
         self._held = NOTHING
         self._asked = -1
-        self._in_flight = False
+        self._flight: Request | Ask | None = None
+        """What it waits for, or still listens to."""
+        self._gone = False
         self._over = False
         self._letter: Request | None = None
-        """An answer that came in since the latest interaction."""
+        """The newest answer that came in since the latest interaction."""
         self._fresh: Request | None = None
         """The request whose answer is held, until a step is shown with it."""
         self._news: Event | None = None
@@ -80,22 +82,31 @@ class LiveOwner:
         """From the first interaction to the last."""
         fleet, clock = self._fleet, self._fleet.clock
         times, first, end = fleet.pace.clock(self._device)
+        if fleet.departures is not None and not self._will_stop(fleet.departures, times[first]):
+            fleet.progress.add(end - first)
+            return
         shift = 0
         for step in range(end - first):
             yield clock.at(times[first + step] + shift, INTERACTION + self._device)
+            if self._has_left():
+                break
             self._take_letter()
             self._model.look(step)
-            if not self._in_flight and self._wants(step):
-                self._in_flight = True
-                self._asked = step
-                fleet.exchange.send(self, self._device, step, times[first + step], max(self._held, 0))
-                if fleet.deadline is not None:
-                    self._news = clock.event()
-                    clock.at(clock.tick + fleet.deadline, GIVE_UP + self._device, self._go_on, self._news)
-                    yield self._news
-                    self._news = None
-                    shift = clock.tick - times[first + step]
-                    self._take_letter()
+            if (self._flight is None or fleet.replaces) and self._wants(step):
+                if fleet.caller is not None and not fleet.caller.admits(self._device):
+                    fleet.held_back[self._device] += 1
+                else:
+                    self._ask(step, times[first + step])
+                    if fleet.deadline is not None:
+                        self._news = clock.event()
+                        clock.at(clock.tick + fleet.deadline, GIVE_UP + self._device, self._go_on, self._news)
+                        yield self._news
+                        self._news = None
+                        shift = clock.tick - times[first + step]
+                        fleet.waited[self._device] = shift
+                        if self._has_left():
+                            break
+                        self._take_letter()
             self.ranks.append(self._model.rank())
             fleet.progress.add(1)
             fleet.ended = max(fleet.ended, clock.tick)
@@ -103,18 +114,77 @@ class LiveOwner:
                 self._fresh.applied = step
                 fleet.exchange.close(self._fresh)
                 self._fresh = None
-        fleet.waited[self._device] = shift
+        self._end(end - first)
+
+    def _has_left(self) -> bool:
+        return self._gone
+
+    def _end(self, steps: int) -> None:
+        """The stream is over, or the device has left it; answers are heard from now on, but shown no more."""
+        fleet = self._fleet
+        fleet.progress.add(steps - len(self.ranks))
+        for request in (self._fresh, self._letter):
+            if request is not None:
+                fleet.exchange.close(request)
+        self._fresh = self._letter = None
         self._over = True
+
+    def _ask(self, step: int, intended: int) -> None:
+        fleet = self._fleet
+        if self._flight is not None:
+            self._drop(self._flight, ABANDONED)
+        self._asked = step
+        sender = fleet.exchange if fleet.caller is None else fleet.caller
+        self._flight = sender.send(self, self._device, step, intended, max(self._held, 0))
+
+    def _drop(self, flight: Request | Ask, status: int) -> None:
+        if isinstance(flight, Request):
+            self._fleet.exchange.drop(flight, status)
+        else:
+            flight.give_up(status)
+
+    def _will_stop(self, departures: Departures, start: int) -> bool:
+        """Set the moment at which the device stops; false if it never starts."""
+        stop = departures.stops[self._device]
+        if stop <= start:
+            return False
+        self._fleet.clock.at(stop, LEAVE + self._device, self._leave, departures.fate(self._device))
+        return True
+
+    def _leave(self, moment: Moment) -> None:
+        """Stop for good, also while waiting for an answer."""
+        self._gone = True
+        if self._flight is not None:
+            self._drop(self._flight, moment.subject)
+            self._flight = None
+        if self._news is not None and not self._news.triggered:
+            self._news.succeed()
 
     def settled(self, request: Request) -> None:
         """Keep an answer for the next interaction, or for the one that waits for it."""
-        self._in_flight = False
-        if request.status == ANSWERED and not self._over:
-            self._letter = request
-        else:
-            self._fleet.exchange.close(request)
+        self._flight = None
+        self._keep(request)
         if self._news is not None and request.step == self._asked:
             self._news.succeed()
+
+    def late(self, request: Request) -> None:
+        """Keep an answer to an earlier request for the next interaction."""
+        if self._gone:
+            self._fleet.exchange.close(request)
+        else:
+            request.answered = request.reached
+            self._keep(request)
+
+    def _keep(self, request: Request) -> None:
+        if request.answered < 0 or self._over:
+            self._fleet.exchange.close(request)
+            return
+        if self._letter is not None:
+            if request.cut <= self._letter.cut:
+                self._fleet.exchange.close(request)
+                return
+            self._fleet.exchange.close(self._letter)
+        self._letter = request
 
     def _go_on(self, moment: Moment) -> None:
         news: Event = moment.subject
@@ -126,14 +196,14 @@ class LiveOwner:
         if letter is None:
             return
         exchange = self._fleet.exchange
-        if letter.step <= self._held:
+        if letter.cut <= self._held:
             exchange.close(letter)
             return
         if self._fresh is not None:
             exchange.close(self._fresh)
         self._fresh = letter
-        self._held = letter.step
-        self._model.hold(letter.step)
+        self._held = letter.cut
+        self._model.hold(letter.cut)
 
     def _wants(self, step: int) -> bool:
         """Whether the policy asks at this step."""

@@ -2,8 +2,9 @@
 
 A device starts at a moment drawn evenly from the start spread. Then either the recorded gaps of its user follow, cut
 and compressed, or drawn ones: with probability 1 / session_length an interaction opens a new session after a pause,
-else it follows after a think time (so sessions are geometric). Times are made in blocks of devices, when first asked
-for.
+else it follows after a think time (so sessions are geometric). What the device computes at each interaction comes on
+top: it is over, and the interaction there, when the device can ask and show. Times are made in blocks of devices, when
+first asked for.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from scipy.special import ndtri
 
 from scenarios.errors import ScenarioError
 from scenarios.schema.data import DrawnPace, RecordedPace
+from scenarios.schema.fleet import Churn
 from simulator.clock import SECOND
+from simulator.daily import DailyCycle
 from simulator.draws import uniforms
+from simulator.hardware import compute
 from simulator.outcomes import FloatArray, IntArray
 from simulator.world import World
 
@@ -34,11 +38,29 @@ class Pace:
         self._seed = seed
         self._blocks: list[memoryview | None] = [None] * -(-world.devices // BLOCK)
         self._ends = np.cumsum(world.lengths)
-        spread = world.pace.start_spread_s * SECOND
-        self.starts: IntArray = np.rint(
-            uniforms(seed, "start", np.arange(world.devices), np.zeros(world.devices, np.int64)) * spread
-        ).astype(np.int64)
+        devices, zeros = np.arange(world.devices), np.zeros(world.devices, np.int64)
+        spread = world.pace.start_spread_s
+        depth = world.pace.daily_cycle if isinstance(world.pace, DrawnPace) else 0.0
+        self._cycle = DailyCycle(depth) if depth else None
+        starts = uniforms(seed, "start", devices, zeros)
+        if self._cycle is None:
+            starts *= spread
+        else:
+            starts = self._cycle.time(starts * self._cycle.activity(np.array(spread)))
+        churn = world.fleet.churn
+        if isinstance(churn, Churn):
+            joins_late = uniforms(seed, "late", devices, zeros) < churn.late_share
+            starts += joins_late * churn.late_s * uniforms(seed, "late by", devices, zeros)
+        self._starts = starts
+        self._compute = compute(world, seed)
+        self.starts: IntArray = np.rint(starts * SECOND).astype(np.int64)
         """[devices] time of each device's first interaction."""
+        if self._compute is not None:
+            self.starts += self._compute.ticks
+
+    def joules(self, interactions: IntArray) -> FloatArray:
+        """[devices] what computing takes for so many interactions."""
+        return np.zeros(len(interactions)) if self._compute is None else self._compute.joules(interactions)
 
     def clock(self, device: int) -> tuple[memoryview, int, int]:
         """Times, first, end: the device's i-th interaction happens at times[first + i], first + i < end."""
@@ -64,11 +86,35 @@ class Pace:
             raise ScenarioError(
                 f"data.pace: streams last {gaps.sum() / len(devices):.3g} s on average, expected less than a century"
             )
+        if self._cycle is not None:
+            gaps = self._with_cycle(self._cycle, gaps, owner, step)
         ticks: npt.NDArray[np.int64] = np.rint(gaps * SECOND).astype(np.int64)
+        if self._compute is not None:
+            ticks += self._compute.ticks[owner]
         ticks[first] = self.starts[devices]
         # Differences of one running sum over the block: integers, hence exact.
         total = np.cumsum(ticks)
         return np.asarray(total - np.repeat(total[first] - ticks[first], lengths), np.int64)
+
+    def _with_cycle(self, cycle: DailyCycle, gaps: FloatArray, owner: IntArray, step: IntArray) -> FloatArray:
+        """[n] gaps of which those between sessions are counted in activity, in seconds."""
+        opens = self._opens(owner, step) | (step == 0)
+        heads = np.flatnonzero(opens)
+        inside = np.where(opens, 0.0, gaps)
+        lasts = np.add.reduceat(inside, heads)
+        device = owner[heads] - owner[0]
+        first = np.flatnonzero(step[heads] == 0)
+        place = np.arange(len(heads)) - first[device]
+        starts = cycle.session_starts(self._starts[owner[0] : owner[-1] + 1], gaps[heads], lasts, place, device)
+        between = starts - np.concatenate([[0.0], (starts + lasts)[:-1]])
+        gaps = gaps.copy()
+        gaps[heads] = np.where(place > 0, between, 0.0)
+        return gaps
+
+    def _opens(self, device: IntArray, step: IntArray) -> npt.NDArray[np.bool_]:
+        """[n] whether an interaction opens a session."""
+        assert isinstance(self._world.pace, DrawnPace)
+        return uniforms(self._seed, "session", device, step) < 1.0 / self._world.pace.session_length
 
     def _gaps(self, device: IntArray, step: IntArray) -> FloatArray:
         """[n] seconds since the interaction before; of no meaning at step 0."""
@@ -81,7 +127,7 @@ class Pace:
             return gaps / pace.compression
         assert isinstance(pace, DrawnPace)
         normal = ndtri(uniforms(self._seed, "gap", device, step))
-        opens = uniforms(self._seed, "session", device, step) < 1.0 / pace.session_length
+        opens = self._opens(device, step)
         median = np.where(opens, math.log(pace.pause_s), math.log(pace.think_time_s))
         sigma = np.where(opens, pace.pause_sigma, pace.think_time_sigma)
         return np.asarray(np.exp(np.minimum(median + sigma * normal, math.log(LONGEST_S * 2))))

@@ -13,15 +13,23 @@ class Progress:
     """Counts interactions, and tells of them some hundred times over a run."""
 
     def __init__(self, total: int, tell: Tell | None) -> None:
-        self._left = total
+        self.done = 0
+        """Interactions counted."""
+        self._total = self._left = total
         self._tell = tell
         self._stride = max(total // TELLINGS, 1)
         self._untold = 0
 
     def add(self, interactions: int) -> None:
-        """Count interactions that devices have lived through."""
+        """Count interactions that devices have lived through, or will not come to."""
+        self.done += interactions
         self._untold += interactions
         if self._tell is not None and self._untold and self._untold >= min(self._stride, self._left):
             self._left -= self._untold
             self._tell(self._untold)
             self._untold = 0
+
+    @property
+    def left(self) -> int:
+        """Interactions that have not come yet."""
+        return self._total - self.done

@@ -130,6 +130,9 @@ class DrawnPace(Block):
     """Median pause between two sessions. Assumed."""
     pause_sigma: NonNegative = 1.0
     """Standard deviation of its logarithm. Assumed."""
+    daily_cycle: Share = 0.0
+    """Depth of the daily cycle of session starts: 0 none, 1 nobody at the quietest moment. Time 0 of the simulation is
+    the busiest moment of a day."""
     start_spread_s: NonNegative = 14400.0
     """Devices start at moments spread evenly over this long."""
 

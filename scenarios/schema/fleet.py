@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from scenarios.schema.base import Block, Count, Positive, Share
+from scenarios.schema.base import Block, Count, NonNegative, Positive, Share
+from scenarios.schema.persistence import Breaker, NoBreaker, NoRetry, Retry
 
 
 class NoCatalogue(Block):
@@ -47,6 +48,42 @@ class Blocking(Block):
 Waiting = Annotated[Asynchronous | Blocking, Field(discriminator="kind")]
 
 
+class Staying(Block):
+    """Every device lives through its whole stream."""
+
+    kind: Literal["none"] = "none"
+
+
+class Churn(Block):
+    """Devices leave for good, and some join late. What is in flight when its device leaves is abandoned."""
+
+    kind: Literal["exponential"] = "exponential"
+    lifetime_s: Positive = 86400.0
+    """Mean time from a device's first interaction to its leaving; exponential. Assumed."""
+    late_share: Share = 0.0
+    """Devices that join late."""
+    late_s: NonNegative = 3600.0
+    """They start later than the pace says by a time drawn evenly between 0 and this. Assumed."""
+
+
+AnyChurn = Annotated[Staying | Churn, Field(discriminator="kind")]
+
+
+class Hardware(Block):
+    """A class of devices: what its SRM takes at each interaction, before the device can ask or show anything."""
+
+    share: Share
+    """Of devices; the class of a device is drawn."""
+    srm_ms: NonNegative = 4.0
+    """Median over devices, features and scores of a hundred candidates. Assumed 1-10 ms: inference alone takes
+    0.05-0.13 ms (TensorFlow Lite's recommendation example, Pixel 3 and 4), and features are 61-86% of a device's time
+    (AutoFeature, arXiv 2603.21508)."""
+    srm_sigma: NonNegative = 0.6
+    """Standard deviation of its logarithm over devices. The tail of FedScale's device speeds."""
+    watts: NonNegative = 2.0
+    """Drawn meanwhile. Assumed 1-3 W."""
+
+
 class Fleet(Block):
     """The population of devices."""
 
@@ -58,7 +95,31 @@ class Fleet(Block):
     """The part of the catalogue whose vectors the device itself holds."""
     waiting: Waiting = Asynchronous()
     timeout_s: Positive = 10.0
-    """A device gives a request up after this long; an answer that comes later is not used."""
+    """A device gives a request up after this long, each attempt by itself."""
+    late_answers: Literal["discard", "use"] = "discard"
+    """What becomes of an answer that comes after its device gave the request up: `use` shows it if it is newer than
+    what is held, and takes it for the answer of a request that is being made again."""
+    flight: Literal["single", "replace"] = "single"
+    """While a request is on its way a device does not ask (`single`), or a new request takes the place of the old one,
+    which is abandoned (`replace`)."""
+    retry: Retry = NoRetry()
+    """Whether a request that failed is made again."""
+    breaker: Breaker = NoBreaker()
+    """Whether a device stops asking after failures."""
+    churn: AnyChurn = Staying()
+    """Whether devices come late and leave for good."""
+    horizon_s: Positive | None = None
+    """All devices stop at this time of the simulation; what is in flight then stays so. To the end of all streams where
+    null."""
+    hardware: tuple[Hardware, ...] = ()
+    """Classes of devices by their speed; shares add up to 1. Where empty, computing takes neither time nor energy."""
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Fleet:
+        total = sum(each.share for each in self.hardware)
+        if self.hardware and abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of hardware add up to {total:.10g}, expected 1")
+        return self
 
 
 class Fusion(Block):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from troubles import rough_worlds
 from worlds import POLICIES, HashModels, outcomes, worlds
 
 from simulator.policies.base import Policy
@@ -13,9 +14,7 @@ from simulator.run import run, run_live
 from simulator.world import World
 
 
-@given(worlds(), POLICIES, st.integers(0, 5))
-@settings(max_examples=400, deadline=None)
-def test_fast_and_live_agree(world: World, policy: Policy, seed: int) -> None:
+def agree(world: World, policy: Policy, seed: int) -> None:
     fast = run(world, policy, seed, rehearse(world, [policy], seed, outcomes(world)))
     live = run_live(world, policy, seed, HashModels())
     pd.testing.assert_frame_equal(fast.requests, live.requests, check_exact=True)
@@ -23,3 +22,15 @@ def test_fast_and_live_agree(world: World, policy: Policy, seed: int) -> None:
     assert (fast.ledger, fast.duration_s, fast.busy_s) == (live.ledger, live.duration_s, live.busy_s)
     assert live.ranks is not None
     assert int(((live.ranks >= 1) & (live.ranks <= 10)).sum()) == fast.devices["hits_at_10"].sum()
+
+
+@given(worlds(), POLICIES, st.integers(0, 5))
+@settings(max_examples=200, deadline=None)
+def test_fast_and_live_agree(world: World, policy: Policy, seed: int) -> None:
+    agree(world, policy, seed)
+
+
+@given(rough_worlds(), POLICIES, st.integers(0, 5))
+@settings(max_examples=400, deadline=None)
+def test_fast_and_live_agree_with_everything_on(world: World, policy: Policy, seed: int) -> None:
+    agree(world, policy, seed)

@@ -1,0 +1,82 @@
+"""The books of the devices: what must hold of every request log whatever the cloud did, checked after every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from scenarios.schema.fleet import Fleet
+from scenarios.schema.persistence import BackoffRetry
+from simulator.clock import NEVER, ticks
+from simulator.departures import Departures
+from simulator.ledger import demand
+from simulator.outcomes import IntArray
+from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT
+
+Log = Mapping[str, IntArray]
+
+
+def conduct(log: Log, fleet: Fleet, lived: IntArray, departures: Departures | None) -> None:
+    """Check the log against the rules of the fleet. lived: [devices] interactions. Raises `LedgerError`."""
+    if not len(log["number"]):
+        return
+    order = np.lexsort((log["number"], log["device"]))
+    log = {name: column[order] for name, column in log.items()}
+    _fates_are_allowed(log, fleet, departures)
+    _attempts_follow_each_other(log, fleet)
+    _devices_keep_to_their_lives(log, lived, departures)
+
+
+def _fates_are_allowed(log: Log, fleet: Fleet, departures: Departures | None) -> None:
+    status, heard = log["status"], log["answered"] != NEVER
+    timeout = max(ticks(fleet.timeout_s), 1)
+    in_time = log["answered"] - log["sent"] <= timeout
+    demand((status != ANSWERED) | in_time, "what is answered is answered before its time-out", log)
+    late = heard & (status != ANSWERED)
+    allowed = fleet.late_answers == "use"
+    demand(~late | (allowed & np.isin(status, (TIMED_OUT, ABANDONED))), "a late answer is used only by the rule", log)
+    ends = departures is not None
+    may_abandon = ends or fleet.flight == "replace" or allowed
+    demand((status != ABANDONED) | may_abandon, "nobody abandons a request but by the rules", log)
+    if departures is None:
+        demand(status != IN_FLIGHT, "nothing is in flight at the end but by a horizon", log)
+    else:
+        left = np.array(departures.leaves)[log["device"]]
+        stop = np.array(departures.stops)[log["device"]]
+        open_at_end = (status == IN_FLIGHT) & (left | (log["sent"] + timeout < stop))
+        demand(~open_at_end, "in flight is what the horizon cut off before its time-out", log)
+
+
+def _attempts_follow_each_other(log: Log, fleet: Fleet) -> None:
+    retry = fleet.retry
+    most = retry.attempts if isinstance(retry, BackoffRetry) else 1
+    attempt, status, sent, device = log["attempt"], log["status"], log["sent"], log["device"]
+    demand((attempt >= 1) & (attempt <= most), "no more attempts than the scenario allows", log)
+    same = device[1:] == device[:-1]
+    again = np.append(False, same & (log["step"][1:] == log["step"][:-1]))
+    demand(again == (attempt > 1), "an attempt after the first follows one for the same step", log)
+    demand(~again | (attempt == np.append(0, attempt[:-1]) + 1), "attempts are counted one by one", log)
+    newer = np.append(True, ~same | (log["step"][1:] > log["step"][:-1]))
+    demand(newer | again, "a device asks for later and later steps", log)
+    failed = np.isin(status, (REJECTED, TIMED_OUT, LOST))
+    followed = np.append(again[1:], False)
+    demand(~followed | failed, "only what failed is made again", log)
+    if fleet.flight == "single":
+        timeout = max(ticks(fleet.timeout_s), 1)
+        given_up = np.isin(status, (TIMED_OUT, LOST))
+        end = np.select(
+            [status == ANSWERED, given_up, status == REJECTED], [log["answered"], sent + timeout, log["reached"]], sent
+        )
+        free = np.append(True, ~same | (sent[1:] >= end[:-1]))
+        demand(free, "a device has one request on its way at a time", log)
+
+
+def _devices_keep_to_their_lives(log: Log, lived: IntArray, departures: Departures | None) -> None:
+    device = log["device"]
+    demand(log["applied"] < lived[device], "no answer is shown at a step that nobody lived", log)
+    demand(log["step"] <= lived[device], "nobody asks for a step that does not come", log)
+    if departures is not None:
+        stop = np.array(departures.stops)[device]
+        demand(log["sent"] < stop, "a device sends nothing once it has stopped", log)
+        demand((log["answered"] == NEVER) | (log["answered"] <= stop), "nor does it hear anything", log)

@@ -1,0 +1,105 @@
+"""Worlds with everything on that networks and devices can do, on top of `worlds`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from worlds import worlds
+
+from scenarios.schema.data import DrawnPace, Pace
+from scenarios.schema.fleet import Fleet
+from scenarios.schema.network import Network
+from simulator.world import World
+
+TRACE = Path(tempfile.mkdtemp()) / "trace.csv"
+TRACE.write_text("time_s,rtt_ms\n0,5\n0.05,80\n0.2,0\n1,400\n1.5,20\n")
+
+
+def access(draw: st.DrawFn) -> dict[str, Any]:
+    """An access class of whatever kind."""
+    trips: list[dict[str, Any]] = [
+        {"rtt_ms": draw(st.sampled_from([0, 10, 60, 300])), "rtt_sigma": draw(st.sampled_from([0.0, 1.0]))},
+        {"round_trip": {"kind": "quantiles", "milliseconds": {0: 0, 0.5: 20, 1: 500}}},
+        {"round_trip": {"kind": "trace", "path": TRACE}},
+    ]
+    again = {
+        "kind": "backoff",
+        "timeout_ms": draw(st.sampled_from([1.0, 30.0, 1000.0])),
+        "most": draw(st.integers(1, 5)),
+    }
+    stalls = {"kind": "uniform", "share": 0.3, "from_s": 0.0, "to_s": draw(st.sampled_from([0.0, 0.05, 5.0]))}
+    on = {"kind": "on-off", "on_s": draw(st.sampled_from([0.05, 1.0])), "off_s": draw(st.sampled_from([0.01, 0.5]))}
+    none = {"kind": "none"}
+    return {
+        **draw(st.sampled_from(trips)),
+        "uplink_mbps": draw(st.sampled_from([None, 1.0])),
+        "downlink_mbps": draw(st.sampled_from([None, 1.0])),
+        "loss": draw(st.sampled_from([0.0, 0.2, 0.7])),
+        "retransmission": draw(st.sampled_from([none, again])),
+        "stalls": draw(st.sampled_from([none, stalls])),
+        "availability": draw(st.sampled_from([{"kind": "always"}, on])),
+        "radio": {"kind": draw(st.sampled_from(["none", "lte", "wifi", "5g"]))},
+    }
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """Mixed, in regions, with outages."""
+    mix = [{"kind": "own", "share": 0.3, **access(draw)} for _ in range(draw(st.integers(0, 2)))]
+    mix += draw(st.sampled_from([[], [{"kind": "wifi", "share": 0.2}, {"kind": "poor-4g", "share": 0.2}]]))
+    scheduled = {"kind": "scheduled", "region": draw(st.sampled_from([None, 0])), "from_s": 0.1, "until_s": 0.6}
+    drawn = {"kind": "drawn", "between_s": 0.5, "length_s": draw(st.sampled_from([0.01, 0.5]))}
+    outages = draw(st.lists(st.sampled_from([scheduled, drawn]), max_size=2))
+    return Network.model_validate({**access(draw), "mix": mix, "regions": draw(st.integers(1, 3)), "outages": outages})
+
+
+@st.composite
+def fleets(draw: st.DrawFn, plain: Fleet) -> Fleet:
+    """That retry, give up, come late, leave and compute."""
+    first = draw(st.sampled_from([0.0, 0.01, 0.1]))
+    budget = draw(st.sampled_from([{"kind": "none"}, {"kind": "tokens", "most": draw(st.sampled_from([2, 5, 10]))}]))
+    backoff = {
+        "kind": "backoff",
+        "attempts": draw(st.integers(2, 5)),
+        "first_s": first,
+        "longest_s": 0.2,
+        "budget": budget,
+    }
+    breaker = {"kind": "consecutive", "failures": draw(st.integers(1, 3)), "open_s": draw(st.sampled_from([0.05, 1.0]))}
+    churn = {
+        "kind": "exponential",
+        "lifetime_s": draw(st.sampled_from([0.05, 1.0, 60.0])),
+        "late_share": 0.5,
+        "late_s": 0.3,
+    }
+    hardware = [
+        {"share": 0.5, "srm_ms": 3.0},
+        {"share": 0.5, "srm_ms": draw(st.sampled_from([0.0, 40.0])), "watts": 1.0},
+    ]
+    none = {"kind": "none"}
+    new = {
+        "late_answers": draw(st.sampled_from(["discard", "use"])),
+        "flight": draw(st.sampled_from(["single", "replace"])),
+        "retry": draw(st.sampled_from([none, backoff])),
+        "breaker": draw(st.sampled_from([none, breaker])),
+        "churn": draw(st.sampled_from([none, churn])),
+        "horizon_s": draw(st.sampled_from([None, None, 0.02, 0.5, 3.0])),
+        "hardware": draw(st.sampled_from([[], hardware])),
+    }
+    return Fleet.model_validate({**plain.model_dump(), **new})
+
+
+@st.composite
+def rough_worlds(draw: st.DrawFn) -> World:
+    """Worlds in which networks fail in every way and devices respond in every way."""
+    world = draw(worlds())
+    pace: Pace = world.pace
+    if isinstance(pace, DrawnPace):
+        pace = pace.model_copy(update={"daily_cycle": draw(st.sampled_from([0.0, 0.7, 1.0]))})
+    else:  # hours in which nothing happens but the weather
+        pace = pace.model_copy(update={"longest_gap_s": draw(st.sampled_from([0.02, 10.0]))})
+    return replace(world, network=draw(networks()), fleet=draw(fleets(world.fleet)), pace=pace)
