@@ -14,14 +14,17 @@ SrmKind = Literal["sasrec", "gru4rec", "din", "ttt4rec"]
 
 
 class Training(Block):
-    """Early stopping watches NDCG@10 on the validation part; the replay part is never looked at."""
+    """Defaults are those that gave the best validation NDCG@10 on MovieLens-100K within a minute on two cores.
+
+    Early stopping watches NDCG@10 on the validation part; the replay part is never looked at.
+    """
 
     epochs: Count = 20
     """At most this many passes over the histories."""
-    patience: Count = 3
+    patience: Count = 2
     """Stop after this many passes without a better validation NDCG@10."""
-    learning_rate: Positive = 0.002
-    batch_size: Count = 32
+    learning_rate: Positive = 0.003
+    batch_size: Count = 16
     """Windows in a batch."""
     seed: int = 0
     """Separate from the scenario's seed, so that a replication of the simulation keeps its models."""
@@ -54,11 +57,11 @@ class CausalLlm(Block):
 
     kind: Literal["causal"] = "causal"
     width: Annotated[int, Field(ge=8)] = 128
-    layers: Count = 3
+    layers: Count = 2
     heads: Count = 4
-    window: Annotated[int, Field(ge=4)] = 100
+    window: Annotated[int, Field(ge=4)] = 50
     """Most items of a history that the model reads, and the length of a training window."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     training: Training = Training()
 
     @model_validator(mode="after")
