@@ -35,7 +35,7 @@ def context_starts(seen: IntArray, window: int) -> IntArray:
 class Causal(nn.Module):
     """The model, how it is trained, and the candidate lists that it gives."""
 
-    JUDGED: ClassVar[int] = 10_000
+    JUDGED: ClassVar[int] = 5_000
 
     def __init__(self, network: Any, n_items: int, window: int, dropout: float = 0.0) -> None:
         super().__init__()

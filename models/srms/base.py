@@ -28,7 +28,7 @@ class Srm(nn.Module, ABC):
 
     OPTIONS: ClassVar[Mapping[str, bool | int | float | str]] = {}
     """Settings that only this kind has, with their defaults."""
-    JUDGED: ClassVar[int] = 10_000
+    JUDGED: ClassVar[int] = 5_000
     """Validation positions that are ranked after each pass of training."""
 
     def __init__(self, n_items: int, spec: Spec) -> None:
