@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from scenarios.schema.data import DrawnPace, RecordedPace
 from scenarios.schema.fleet import Fleet
 from scenarios.schema.network import Network
 from simulator.outcomes import FloatArray, IntArray
+from simulator.request import Request
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class World:
 
     users: [m] who is replayed. steps: [m] interactions of each that are replayed, at least 1. first: [m] where these
     begin in `stamps`. stamps: recorded times in seconds, rising within a stream. answer_items: items in an answer.
+    histories: [m] interactions of each before those that are replayed, 0 where absent.
     Device d replays users[d % m]: devices beyond the m-th are clones.
     """
 
@@ -32,11 +35,18 @@ class World:
     first: IntArray
     stamps: FloatArray
     answer_items: int
+    histories: IntArray | None = None
 
     @property
     def devices(self) -> int:
         """Number of devices."""
         return self.fleet.devices or len(self.users)
+
+    @cached_property
+    def history(self) -> Callable[[Request], int]:
+        """Items of the history that a request is about."""
+        before, streams = [0] * len(self.users) if self.histories is None else self.histories.tolist(), len(self.users)
+        return lambda request: before[request.device % streams] + request.step
 
     @cached_property
     def stream_lengths(self) -> IntArray:

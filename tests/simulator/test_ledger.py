@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from worlds import outcomes, policy, world
 
 import simulator.run
 from simulator.clock import MILLISECOND
-from simulator.cloud import Cloud
+from simulator.cloud import StaticStation
+from simulator.cloud.accounts import Accounts
 from simulator.ledger import LedgerError, balance
 from simulator.outcomes import IntArray
 from simulator.rehearse import rehearse
 from simulator.request import ANSWERED, LOST, REJECTED
 from simulator.run import run
+from simulator.watchdog import StalledError
 from simulator.world import World
 
 Log = dict[str, IntArray]
@@ -36,9 +39,9 @@ def books(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a run hands to its ledger."""
     seen: dict[str, Any] = {}
 
-    def note(log: Log, issued: int, busy: list[int], cloud: Any) -> Any:
-        seen.update(log=log, issued=issued, busy=busy, cloud=cloud)
-        return balance(log, issued, busy, cloud)
+    def note(log: Log, issued: int, accounts: Accounts, cloud: Any) -> Any:
+        seen.update(log=log, issued=issued, accounts=accounts, cloud=cloud)
+        return balance(log, issued, accounts, cloud)
 
     monkeypatch.setattr(simulator.run, "balance", note)
     w, p = busy_world(), policy("always")
@@ -94,41 +97,45 @@ def test_every_cooked_entry_is_found_out(books: dict[str, Any], cook: Callable[[
     log = {name: column.copy() for name, column in books["log"].items()}
     cook(log)
     with pytest.raises(LedgerError):
-        balance(log, books["issued"], books["busy"], books["cloud"])
+        balance(log, books["issued"], books["accounts"], books["cloud"])
 
 
 def test_a_lost_row_and_a_wrong_account_are_found_out(books: dict[str, Any]) -> None:
     short = {name: column[:-1] for name, column in books["log"].items()}
     with pytest.raises(LedgerError, match="were issued"):
-        balance(short, books["issued"], books["busy"], books["cloud"])
+        balance(short, books["issued"], books["accounts"], books["cloud"])
+    idle = replace(books["accounts"], busy=[ticks + 1 for ticks in books["accounts"].busy])
     with pytest.raises(LedgerError, match="they worked"):
-        balance(books["log"], books["issued"], [b + 1 for b in books["busy"]], books["cloud"])
+        balance(books["log"], books["issued"], idle, books["cloud"])
+    dear = replace(books["accounts"], usd=books["accounts"].usd * (1 + 1e-9))
+    with pytest.raises(LedgerError, match="the bill"):
+        balance(books["log"], books["issued"], dear, books["cloud"])
 
 
 def test_a_server_that_dawdles_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks at its queue a little late, one time in fifty."""
-    take, calls = Cloud._take, iter(range(10**9))
+    take, calls = StaticStation._take, iter(range(10**9))
 
-    def dawdle(self: Cloud) -> None:
+    def dawdle(self: StaticStation) -> None:
         if next(calls) % 50 == 49:
             self._clock.at(self._clock.tick + MILLISECOND, 0, lambda _: take(self))
         else:
             take(self)
 
-    monkeypatch.setattr(Cloud, "_take", dawdle)
+    monkeypatch.setattr(StaticStation, "_take", dawdle)
     w, p = busy_world(), policy("always")
     with pytest.raises(LedgerError, match="no replica rests while work waits"):
         run(w, p, 1, rehearse(w, [p], 1, outcomes(w)))
 
 
 def test_a_server_that_forgets_one_customer_in_a_thousand_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrive, calls = Cloud.arrive, iter(range(10**9))
+    arrive, calls = StaticStation.arrive, iter(range(10**9))
 
-    def forget(self: Cloud, request: Any) -> None:
+    def forget(self: StaticStation, request: Any) -> None:
         if next(calls) % 1000 != 100:
             arrive(self, request)
 
-    monkeypatch.setattr(Cloud, "arrive", forget)
+    monkeypatch.setattr(StaticStation, "arrive", forget)
     w, p = busy_world(), policy("always")
-    with pytest.raises(LedgerError, match="were issued"):
+    with pytest.raises(StalledError, match="waiting for a replica"):
         run(w, p, 1, rehearse(w, [p], 1, outcomes(w)))

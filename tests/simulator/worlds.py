@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from clouds import clouds
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -169,12 +170,4 @@ def worlds(draw: st.DrawFn) -> World:
         "downlink_mbps": draw(st.sampled_from([None, 1.0])),
         "loss": draw(st.sampled_from([0.0, 0.2, 0.9])),
     }
-    work = draw(st.sampled_from([{1: 0.0}, {1: 10.0}, {1: 5.0, 4: 50.0}, {1: 400.0}]))
-    size = draw(st.integers(1, 4))
-    cloud = {
-        "replicas": draw(st.integers(1, 3)),
-        "queue_limit": draw(st.sampled_from([None, 0, 1, 5])),
-        "batching": {"max_size": size, "max_wait_ms": draw(st.sampled_from([0.0, 10.0, 20.0]))},
-        "service": {"milliseconds": {4: max(work.values()), **work}, "sigma": draw(st.sampled_from([0.0, 0.7]))},
-    }
-    return world(steps, stamps, pace, fleet, network, cloud)
+    return world(steps, stamps, pace, fleet, network, draw(clouds()))

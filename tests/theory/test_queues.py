@@ -31,7 +31,7 @@ def poisson_log(
             "replicas": replicas,
             "queue_limit": limit,
             "batching": {"max_size": 1, "max_wait_ms": 0},
-            "service": {"milliseconds": {1: 1000 * WORK_S}, "sigma": sigma},
+            "service": {"milliseconds": {1: 1000 * WORK_S}, "spread": {"kind": "lognormal", "sigma": sigma}},
         },
     )
     p = policy("always")
