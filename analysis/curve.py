@@ -50,12 +50,13 @@ EXTRA = (
     "settled",
     "interactions",
     "requests",
+    "attempts",
     "held_share",
     "waited_ms_per_interaction",
     *(f"{status}_share" for status in STATUSES),
 )
-"""interactions, requests: over all replications. held_share: interactions shown with an answer of the cloud.
-<status>_share: of all requests, how many ended so."""
+"""interactions, requests, attempts (a request made again has several): over all replications. held_share: interactions
+shown with an answer of the cloud. <status>_share: of all attempts, how many ended so."""
 
 METRICS = {"hr_at_10": "hits_at_10", "ndcg_at_10": "ndcg_at_10", "mrr": "reciprocal_rank"}
 """Accuracy to the column of the device table that holds its sum over interactions."""
@@ -164,6 +165,7 @@ def _row(replications: Sequence[Digest]) -> dict[str, Any]:
         "settled": bool(summaries["settled"].all()),
         "interactions": int(interactions),
         "requests": int(requests),
+        "attempts": int(totals["attempts"]),
         "held_share": totals["held"] / interactions,
         "waited_ms_per_interaction": 1000 * totals["waited_s"] / interactions,
     }
@@ -171,7 +173,7 @@ def _row(replications: Sequence[Digest]) -> dict[str, Any]:
         name = f"latency_p{percentile}_ms"
         row[name] = summaries[name].astype(float).mean()
     for status in STATUSES:
-        row[f"{status}_share"] = totals[status] / requests if requests else np.nan
+        row[f"{status}_share"] = totals[status] / totals["attempts"] if requests else np.nan
     for metric, column in METRICS.items():
         found = interval(per_interaction(replications, column))
         row |= {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}

@@ -16,7 +16,8 @@ STATUSES = ("answered", "rejected", "timed_out", "lost", "abandoned", "in_flight
 
 PERCENTILES = (50, 95, 99)
 
-REQUEST_COLUMNS = ("intended_s", "arrived_s", "started_s", "answered_s", "status", "batch_size", "replica", "gpu_s")
+TIMES = ("intended_s", "arrived_s", "started_s", "answered_s")
+REQUEST_COLUMNS = ("attempt", *TIMES, "status", "batch_size", "replica", "gpu_s")
 DEVICE_COLUMNS = (
     "user",
     "interactions",
@@ -39,14 +40,15 @@ Summary = dict[str, Any]
 def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, Any]) -> Summary:
     """Totals and ratios of one cell, from its request log, its device table and its `cell.json` (docs/design.md).
 
-    Latency runs from the moment a request was intended to the moment its answer reached the device, over answered
-    requests. Utilisation is the replicas' busy share of the simulated time. Raises `TableError` where a column is
-    missing, nothing was replayed, or the log and the device table do not hold the same requests.
+    A row of the log is an attempt; a request made again has several, and counts once. Latency runs from the moment a
+    request was intended to the moment its answer reached the device, over answered requests. Utilisation is the
+    replicas' busy share of the simulated time. Raises `TableError` where a column is missing, nothing was replayed, or
+    the log and the device table do not hold the same requests.
     """
     _require(requests, REQUEST_COLUMNS, "request log")
     _require(devices, DEVICE_COLUMNS, "device table")
     totals = {name: float(devices[name].sum()) for name in DEVICE_COLUMNS[1:]}
-    interactions, asked = totals["interactions"], len(requests)
+    interactions, asked = totals["interactions"], int((requests["attempt"] == 1).sum())
     if not interactions:
         raise TableError("device table: no interaction was replayed, so there is no accuracy to report")
     if totals["requests"] != asked:
@@ -68,6 +70,7 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
         "usd": usd,
         "busy_s": float(cell["busy_s"]),
         "available_s": available_s,
+        "attempts": len(requests),
         **{status: int(counts.get(status, 0)) for status in STATUSES},
         "requests_per_interaction": asked / interactions,
         "uplink_bytes_per_interaction": totals["uplink_bytes"] / interactions,

@@ -84,7 +84,7 @@ def ledger(results: Results) -> list[dict[str, Any]]:
     rows = []
     for (policy, parameter), digests in _by_point(results).items():
         counts = {status: sum(int(one[status]) for one in digests) for status in STATUSES}
-        issued = sum(int(one["requests"]) for one in digests)
+        issued = sum(int(one["attempts"]) for one in digests)
         rows.append({"name": wording.point(policy, parameter), "policy": policy, "issued": issued, **counts})
     return rows
 

@@ -24,6 +24,7 @@ def make_request_log(
             "device": np.arange(n),
             "user": np.arange(n),
             "step": 0,
+            "attempt": 1,
             "intended_s": arrived,
             "sent_s": arrived,
             "arrived_s": arrived,

@@ -24,6 +24,7 @@ NOTHING: dict[str, Any] = {
     "device": 0,
     "user": 0,
     "step": 0,
+    "attempt": 1,
     "applied_step": -1,
     "status": "lost",
     "batch_size": 0,

@@ -1,6 +1,7 @@
 """Every number of a cell is the ratio that its name says, over the tables that it was made from."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.errors import TableError
@@ -69,3 +70,14 @@ def test_tables_that_disagree_are_refused(tables, cell):
         summarise(requests, devices.iloc[:0], cell())
     with pytest.raises(TableError, match="'vanished' is none of"):
         summarise(requests.assign(status="vanished"), devices, cell())
+
+
+def test_a_request_made_again_counts_once_and_its_attempts_apart(tables, cell):
+    requests, devices = tables
+    before = summarise(requests, devices, cell())
+    again = requests.iloc[:7].assign(attempt=2, status="rejected")
+    found = summarise(pd.concat([requests, again], ignore_index=True), devices, cell())
+    assert (before["requests"], before["attempts"]) == (60, 60)
+    assert (found["requests"], found["attempts"]) == (60, 67)
+    assert found["requests_per_interaction"] == before["requests_per_interaction"]
+    assert found["rejected"] == before["rejected"] + 7
