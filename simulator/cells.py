@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -84,7 +85,7 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def read_facts(folder: Path) -> dict[str, object] | None:
+def read_facts(folder: Path) -> dict[str, Any] | None:
     """The facts of a finished cell, or None where there is none or it is damaged."""
     try:
         facts = json.loads((folder / "cell.json").read_text())

@@ -300,7 +300,11 @@ def _bar(label: str, total: int, quiet: bool) -> Iterator[Tell | None]:
         yield None
         return
     with tqdm(total=total, desc=label, unit=" interactions", unit_scale=True, leave=False) as bar:
-        yield bar.update
+
+        def tell(interactions: int) -> None:
+            bar.update(interactions)
+
+        yield tell
 
 
 class Stopwatch:
