@@ -241,16 +241,17 @@ def _finish(experiment: Experiment, number: int, live: bool, folder: Path, tell:
         result = run_live(world, policy, cell.seed, experiment.recommenders.live(), tell)
     else:
         result = run_fast(world, policy, cell.seed, experiment.rehearse(), tell)
-    cloud = experiment.scenario.cloud
     facts = {
         "policy": cell.point.name,
         "parameter": cell.point.parameter,
         "replication": cell.replication,
         "seed": cell.seed,
         "duration_s": result.duration_s,
-        "replicas": cloud.replicas,
+        "replicas": result.provisioned_s / result.duration_s
+        if result.duration_s
+        else experiment.scenario.cloud.replicas,
         "busy_s": result.busy_s,
-        "usd": result.busy_s / 3600 * cloud.usd_per_gpu_hour,
+        "usd": result.usd,
         "ledger": asdict(result.ledger),
     }
     boiled = digest(result.requests, result.devices, facts)
