@@ -80,27 +80,27 @@ class Records:
         return {name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(COLUMNS)}
 
 
-def request_table(log: dict[str, IntArray], device_users: IntArray) -> pd.DataFrame:
-    """The log with the columns, units and statuses that docs/design.md names."""
-    size = log["batch_size"]
-    work = (log["finished"] - log["started"]) / np.maximum(size, 1) / SECOND
+def request_table(log: dict[str, IntArray], device_users: IntArray, shares: FloatArray) -> pd.DataFrame:
+    """The log with the columns, units and statuses that docs/design.md names. shares: [requests] ticks of work."""
     return pd.DataFrame(
         {
             "device": log["device"],
             "user": device_users[log["device"]],
             "step": log["step"],
+            "cut": log["cut"],
             "attempt": log["attempt"],
             "intended_s": _seconds(log["intended"]),
             "sent_s": _seconds(log["sent"]),
             "arrived_s": _seconds(log["arrived"]),
             "started_s": _seconds(log["started"]),
             "finished_s": _seconds(log["finished"]),
+            "left_s": _seconds(log["left"]),
             "answered_s": _seconds(log["answered"]),
             "applied_step": log["applied"],
             "status": pd.Categorical.from_codes(log["status"], pd.Index(STATUSES)),
             "batch_size": log["batch_size"],
             "replica": log["replica"],
-            "gpu_s": np.where(size > 0, work, np.nan),
+            "gpu_s": shares / SECOND,
             "uplink_bytes": log["uplink"],
             "downlink_bytes": log["downlink"],
         }

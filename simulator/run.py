@@ -10,6 +10,7 @@ import pandas as pd
 
 from simulator.accuracy import Ranks, device_table
 from simulator.clock import SECOND
+from simulator.cloud.shares import shares
 from simulator.conduct import conduct
 from simulator.device import SleepingFleet
 from simulator.energy import radio_joules
@@ -29,9 +30,9 @@ from simulator.world import World
 class Result:
     """What a run leaves: the two tables of docs/design.md, the books, and the cloud's time.
 
-    duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s: time
-    for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the stays of
-    requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
+    duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s:
+    time for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the stays
+    of requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
     [interactions] the rank at every step, one device after the other.
     """
 
@@ -93,7 +94,7 @@ def _result(
     devices["radio_j"] = radio_joules(log, access_classes(world.network), stage.network.classes)
     devices["compute_j"] = stage.pace.joules(lived)
     return Result(
-        requests=request_table(log, world.device_users),
+        requests=request_table(log, world.device_users, shares(log, accounts.detours, world.cloud)),
         devices=devices,
         ledger=ledger,
         duration_s=last / SECOND,

@@ -28,8 +28,8 @@ DISCIPLINES = st.sampled_from(
 
 
 @st.composite
-def spells(draw: st.DrawFn, lengths: list[float], **more: Any) -> tuple[dict[str, Any], ...]:
-    """Crashes or brown-outs."""
+def spells(draw: st.DrawFn, between: float, lengths: list[float], **more: Any) -> tuple[dict[str, Any], ...]:
+    """Crashes or brown-outs; seldom enough that long work ends some day."""
     begin = draw(st.sampled_from([0.0, 0.05, 1.0]))
     scheduled = {
         "kind": "scheduled",
@@ -39,7 +39,7 @@ def spells(draw: st.DrawFn, lengths: list[float], **more: Any) -> tuple[dict[str
     }
     drawn = {
         "kind": "drawn",
-        "between_s": draw(st.sampled_from([0.1, 5.0])),
+        "between_s": between * draw(st.sampled_from([2.0, 10.0])),
         "length_s": draw(st.sampled_from(lengths)),
     }
     return draw(
@@ -50,8 +50,8 @@ def spells(draw: st.DrawFn, lengths: list[float], **more: Any) -> tuple[dict[str
 
 
 @st.composite
-def clouds(draw: st.DrawFn) -> dict[str, Any]:
-    """Keys of a cloud."""
+def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
+    """Keys of a cloud. pace: seconds in which something should befall it; far below the run's it only costs time."""
     replicas = draw(st.integers(1, 3))
     cloud: dict[str, Any] = {
         "replicas": replicas,
@@ -85,8 +85,8 @@ def clouds(draw: st.DrawFn) -> dict[str, Any]:
         work = draw(st.sampled_from([{1: 0.0}, {1: 10.0}, {1: 5.0, 3: 5.0, 8: 20.0}]))
         cloud["service"] = {"milliseconds": {8: max(work.values()), **work}}
     if draw(st.booleans()):
-        cloud["crashes"] = draw(spells([0.02, 0.5]))
-        cloud["brownouts"] = draw(spells([0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
+        cloud["crashes"] = draw(spells(pace, [0.02, 0.5]))
+        cloud["brownouts"] = draw(spells(pace, [0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
     if draw(st.integers(0, 3)) == 0:
         cloud["answer_cache"] = {"kind": "per-user", "lifetime_s": draw(st.sampled_from([0.01, 0.5, 100.0]))}
     if draw(st.integers(0, 3)) == 0:
@@ -94,7 +94,7 @@ def clouds(draw: st.DrawFn) -> dict[str, Any]:
             "kind": "concurrency",
             "target": draw(st.sampled_from([0.5, 2.0])),
             "max_replicas": replicas + draw(st.integers(0, 2)),
-            "interval_s": draw(st.sampled_from([0.02, 0.3])),
+            "interval_s": pace * draw(st.sampled_from([0.02, 0.3])),
             "down_window_s": draw(st.sampled_from([0.0, 0.5])),
             "loading_s": draw(st.sampled_from([0.0, 0.1])),
         }

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import LIST, POLICIES, mixed, outcomes, policy, world, worlds
 
+from scenarios.schema.cloud import Cloud
 from scenarios.schema.fleet import Blocking
 from scenarios.schema.network import Network
 from simulator.policies.base import Policy
@@ -52,12 +53,8 @@ def test_never_asks_never_and_is_the_device_alone(w: World) -> None:
 @settings(max_examples=60, deadline=None)
 def test_no_delay_and_blocking_shows_the_freshest_list_at_every_step(w: World, seed: int) -> None:
     """The paper's evaluation: every interaction is shown with the list of its own cut, and nobody waits."""
-    quick = w.cloud.model_copy(
-        update={
-            "queue_limit": None,
-            "batching": w.cloud.batching.model_copy(update={"max_size": 1}),
-            "service": w.cloud.service.model_copy(update={"milliseconds": {1: 0.0}}),
-        }
+    quick = Cloud.model_validate(
+        {"queue_limit": None, "batching": {"max_size": 1}, "service": {"milliseconds": {1: 0.0}}}
     )
     none = Network(rtt_ms=0, uplink_mbps=None, downlink_mbps=None)
     w = replace(w, cloud=quick, network=none, fleet=w.fleet.model_copy(update={"waiting": Blocking()}))
@@ -94,7 +91,8 @@ def test_log_ledger_and_device_table_count_alike(w: World, p: Policy) -> None:
     assert r.ledger.issued == len(r.requests) == r.devices["requests"].sum() == statuses.sum()
     assert all(getattr(r.ledger, name) == count for name, count in statuses.items())
     assert r.requests["uplink_bytes"].sum() == r.devices["uplink_bytes"].sum()
-    assert r.requests["gpu_s"].sum() == pytest.approx(r.busy_s, abs=1e-6)
+    lost_s = r.busy_s - r.requests["gpu_s"].sum()
+    assert lost_s == pytest.approx(0, abs=1e-6) or (lost_s > 0 and (r.detours["started"] >= 0).any())
     assert r.devices["interactions"].sum() == w.lengths.sum()
 
 

@@ -170,4 +170,11 @@ def worlds(draw: st.DrawFn) -> World:
         "downlink_mbps": draw(st.sampled_from([None, 1.0])),
         "loss": draw(st.sampled_from([0.0, 0.2, 0.9])),
     }
-    return world(steps, stamps, pace, fleet, network, draw(clouds()))
+    return world(
+        steps,
+        stamps,
+        pace,
+        fleet,
+        network,
+        draw(clouds(1.0 if pace["kind"] == "drawn" or max(stamps) < 100 else 300.0)),
+    )
