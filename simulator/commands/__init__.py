@@ -16,6 +16,7 @@ COMMANDS = {
     "report": "Write finished results as one HTML page to show to others.",
     "compare": "Lay the results of several runs side by side.",
     "data": "List, fetch, describe and import behaviour data.",
+    "models": "List and fetch published language models.",
     "schema": "Print the JSON Schema of a scenario, for editors.",
 }
 
