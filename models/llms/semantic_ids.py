@@ -45,18 +45,17 @@ def k_means(points: FloatArray, k: int, draws: np.random.Generator) -> tuple[Flo
 
     Fewer centres where there are fewer different points (Arthur and Vassilvitskii, k-means++, SODA 2007).
     """
-    squares = (points**2).sum(1)
+    squares = _squares(points)
 
     def distances(centres: FloatArray) -> FloatArray:
         apart: FloatArray = np.maximum(squares[:, None] - 2 * points @ centres.T + (centres**2).sum(1), 0)
         return apart
 
     chosen = [int(draws.integers(len(points)))]
-    nearest = ((points - points[chosen[0]]) ** 2).sum(1)
+    nearest = _squares(points - points[chosen[0]])
     while len(chosen) < k and nearest.max() > 1e-12 * squares.max(initial=1e-300):
         chosen.append(int(draws.choice(len(points), p=nearest / nearest.sum())))
-        nearest = np.minimum(nearest, distances(points[chosen[-1:]])[:, 0])
-        nearest[chosen[-1]] = 0
+        nearest = np.minimum(nearest, _squares(points - points[chosen[-1]]))
     centres = points[chosen]
     member = distances(centres).argmin(1)
     for _ in range(ROUNDS):
@@ -69,3 +68,9 @@ def k_means(points: FloatArray, k: int, draws: np.random.Generator) -> tuple[Flo
         if (member == before).all():
             break
     return centres, member
+
+
+def _squares(points: FloatArray) -> FloatArray:
+    """[points] squared lengths; without BLAS, whose threads cost more here than they save."""
+    lengths: FloatArray = np.einsum("nd,nd->n", points, points)
+    return lengths

@@ -81,6 +81,47 @@ class LocalLlm(Block):
     """Most items of a history that the model reads."""
 
 
+class T5Llm(Block):
+    """The P5 way: a Hugging Face T5 that names items by codes, built from this configuration and trained likewise."""
+
+    kind: Literal["t5"] = "t5"
+    item_ids: Literal["digits", "token", "semantic_text", "semantic_behaviour"] = "digits"
+    """An item's code: its number in digits, a token of its own, or clusters of its title's or behaviour's vector."""
+    levels: Count = 3
+    """Clusterings of a semantic id, one of what the one before left over."""
+    codebook: Annotated[int, Field(ge=2)] = 256
+    """Clusters of each; the defaults are TIGER's (Rajput et al., NeurIPS 2023)."""
+    width: Annotated[int, Field(ge=8)] = 128
+    layers: Count = 2
+    """Of the encoder, and as many of the decoder."""
+    heads: Count = 4
+    window: Annotated[int, Field(ge=2)] = 50
+    """Most items of a history that the model reads, and the length of a training window."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    beams: Count | None = None
+    """With how many beams lists are searched, at least as many as a list has items; none: every item is scored."""
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> T5Llm:
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        return self
+
+
+class LocalT5(Block):
+    """A Hugging Face T5 in a local folder (config.json and safetensors) that names items by codes."""
+
+    kind: Literal["local_t5"] = "local_t5"
+    path: Path
+    """The folder, relative to the scenario file."""
+    item_ids: Literal["text", "digits", "token"] = "text"
+    """An item's code: its number as the folder's own tokenizer writes it, asked for in P5's words; or tokens from 2 on,
+    one for each digit or one for each item, without words."""
+    window: Annotated[int, Field(ge=2)] = 50
+    beams: Count | None = None
+
+
 Llm = Annotated[CausalLlm | LocalLlm, Field(discriminator="kind")]
 
 
