@@ -145,7 +145,7 @@ def _cloud(curve: pd.DataFrame, board: Board | None) -> Finding:
     if (total := sum(failed.values())) >= NOTABLE:
         kinds = [f"{wording.share(value)} {words}" for words, value in failed.items() if value > 0.0005]
         what = wording.listing(kinds) if len(kinds) > 1 else max(failed, key=lambda words: failed[words])
-        text += f"; at worst, under {_named(worst)}, {wording.share(total)} of requests came to nothing ({what})"
+        text += f"; at worst, under {_named(worst)}, {wording.share(total)} of attempts came to nothing ({what})"
     unsettled = asked[~asked["settled"].astype(bool)]
     if unsettled.empty:
         text += "; its queue settled at every point."

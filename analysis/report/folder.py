@@ -99,7 +99,12 @@ def read(folder: Path, *, partial: bool = False) -> Results:
         )
     if not cells:
         raise TableError(f"{folder}: no cell is finished, so there is nothing to report")
-    points = curve(cell.digest for cell in cells)
+    try:
+        points = curve(cell.digest for cell in cells)
+    except KeyError as error:
+        raise TableError(
+            f"{folder}: its cells lack {error}, as another version of recfleet made them; run it again"
+        ) from error
     facts = {} if missing else _facts(folder / "summary.json", points, partial)
     timings = _json(folder / "timings.json", "") if (folder / "timings.json").is_file() else {}
     return Results(folder, scenario, text, facts, timings, cells, missing, points)

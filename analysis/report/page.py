@@ -80,12 +80,12 @@ def forest(board: Board) -> dict[str, dict[str, float]]:
 
 
 def ledger(results: Results) -> list[dict[str, Any]]:
-    """For each point, its requests by what became of them, over all replications."""
+    """For each point, the attempts of its requests by what became of them, over all replications."""
     rows = []
     for (policy, parameter), digests in _by_point(results).items():
         counts = {status: sum(int(one[status]) for one in digests) for status in STATUSES}
-        issued = sum(int(one["attempts"]) for one in digests)
-        rows.append({"name": wording.point(policy, parameter), "policy": policy, "issued": issued, **counts})
+        asked = {name: sum(int(one[name]) for one in digests) for name in ("requests", "attempts")}
+        rows.append({"name": wording.point(policy, parameter), **asked, **counts})
     return rows
 
 

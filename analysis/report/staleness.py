@@ -13,7 +13,7 @@ from analysis.report.chart import Axis, Chart, Point, Series
 from analysis.report.curves import looks, plain
 from analysis.report.folder import Cell
 
-COLUMNS = ["device", "step", "applied_step"]
+COLUMNS = ["device", "cut", "applied_step"]
 NEARLY_ALL = 0.99
 """Share of interactions at which a line may leave the picture."""
 
@@ -28,7 +28,7 @@ def ages(log: pd.DataFrame, interactions: IntArray) -> IntArray:
     """
     shown = log[log["applied_step"] >= 0].sort_values(["device", "applied_step"], kind="stable")
     device, start = shown["device"].to_numpy(np.int64), shown["applied_step"].to_numpy(np.int64)
-    cut = shown["step"].to_numpy(np.int64)
+    cut = shown["cut"].to_numpy(np.int64)
     stop = interactions[device]
     followed = device[1:] == device[:-1]
     stop[:-1][followed] = start[1:][followed]

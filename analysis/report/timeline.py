@@ -14,7 +14,7 @@ from analysis.report.chart import Axis, Chart, Point, Series
 from analysis.report.curves import looks, plain, spans
 from analysis.report.folder import Cell
 
-COLUMNS = ["intended_s", "arrived_s", "started_s", "answered_s", "status"]
+COLUMNS = ["intended_s", "arrived_s", "started_s", "left_s", "answered_s", "status"]
 BINS = 60
 FEWEST = 5
 """Answers in a bin below which its percentiles say nothing."""
@@ -104,10 +104,11 @@ def _points(line: Timeline, unit: float, words: str) -> tuple[Point, ...]:
 
 
 def _waiting(log: pd.DataFrame, edges: FloatArray) -> FloatArray:
-    """Requests that have arrived and not started, on the average over each bin; what is turned away never waits."""
-    arrived, started = log["arrived_s"].to_numpy(float), log["started_s"].to_numpy(float)
-    queued = np.isfinite(arrived) & (np.isfinite(started) | (log["status"] == "in_flight").to_numpy(bool))
-    begin, end = arrived[queued], np.where(np.isfinite(started), started, edges[-1])[queued]
+    """Requests that have arrived, and neither started nor left, on the average over each bin."""
+    arrived, started, left = (log[name].to_numpy(float) for name in ("arrived_s", "started_s", "left_s"))
+    came = np.isfinite(arrived)
+    gone = np.where(np.isfinite(started), started, np.where(np.isfinite(left), left, edges[-1]))
+    begin, end = arrived[came], gone[came]
     # The time waited before t, over all requests: as long as t lies past their arrivals, but not past their starts.
     waited = _past(begin, edges) - _past(end, edges)
     width = np.diff(edges)

@@ -24,12 +24,13 @@ NOTHING: dict[str, Any] = {
     "device": 0,
     "user": 0,
     "step": 0,
+    "cut": 0,
     "attempt": 1,
     "applied_step": -1,
     "status": "lost",
     "batch_size": 0,
     "replica": -1,
-    **dict.fromkeys(("intended_s", "sent_s", "arrived_s", "started_s", "finished_s", "answered_s"), np.nan),
+    **dict.fromkeys(("intended_s", "sent_s", "arrived_s", "started_s", "finished_s", "left_s", "answered_s"), np.nan),
     "gpu_s": 0.0,
     "uplink_bytes": 400,
     "downlink_bytes": 0,
@@ -159,14 +160,14 @@ def _run(
         if opens or (pending[d] < 0 and asks(age, halves[d], coins[i], value)):
             arrived = now + ONE_WAY_S
             waiting = len(starts) - bisect_right(starts, arrived)
-            row = NOTHING | {"device": d, "user": d, "step": t, "intended_s": now, "sent_s": now}
+            row = NOTHING | {"device": d, "user": d, "step": t, "cut": t, "intended_s": now, "sent_s": now}
             if not lost[i]:
-                row |= {"arrived_s": arrived, "status": "rejected", "downlink_bytes": 200}
+                row |= {"arrived_s": arrived, "left_s": arrived, "status": "rejected", "downlink_bytes": 200}
                 if waiting < queue_limit:
                     begin = max(arrived, free)
                     free = begin + float(work[i])
                     starts.append(begin)
-                    row |= {"started_s": begin, "finished_s": free, "answered_s": free + ONE_WAY_S}
+                    row |= {"started_s": begin, "left_s": np.nan, "finished_s": free, "answered_s": free + ONE_WAY_S}
                     row |= {"status": "answered", "batch_size": 1, "replica": 0, "gpu_s": float(work[i])}
                     row |= {"downlink_bytes": 800}
             pending[d] = len(rows)

@@ -8,7 +8,7 @@ from analysis.report.staleness import COLUMNS, age_shares, ages
 
 
 def test_ages_of_a_stream_worked_by_hand():
-    # Seven steps: nothing held at 0, the list of step 0 from step 1 on, that of step 3 from step 5 on.
+    # Seven steps: nothing held at 0, the list of cut 0 from step 1 on, that of cut 3 from step 5 on.
     log = pd.DataFrame([(0, 0, 1), (0, 3, 5), (0, 6, -1)], columns=COLUMNS)
     assert ages(log, np.array([7])).tolist() == [0, 1, 2, 2, 1]
     assert ages(log.iloc[:0], np.array([7])).tolist() == []

@@ -27,7 +27,8 @@ def test_the_mean_queue_is_the_time_waited_over_the_width_of_the_bin(rows, bins)
     for arrived, waited, status in rows:
         begins = status in ("answered", "timed_out")
         started = min(arrived + waited, 100.0)
-        made.append((arrived, arrived, started if begins else np.nan, started if begins else np.nan, status))
+        left = arrived if status == "rejected" else np.nan
+        made.append((arrived, arrived, started if begins else np.nan, left, started if begins else np.nan, status))
         until = {"rejected": arrived, "in_flight": 100.0}.get(status, started)
         overlap = np.minimum(edges[1:], until) - np.maximum(edges[:-1], arrived)
         expected += np.maximum(overlap, 0)
