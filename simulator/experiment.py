@@ -122,6 +122,7 @@ def prepare_experiment(scenario: AnyScenario, announce: Callable[[str], None], p
         first=(behaviour.offsets[:-1] + population.replay_from)[users],
         stamps=behaviour.times,
         answer_items=recommenders.outcomes.answer_items,
+        histories=population.replay_from[users],
     )
     points = [point for family in scenario.sweep.policies for point in family.points(recommenders.reference)]
     return Experiment(scenario, population, recommenders, world, points)
@@ -251,6 +252,7 @@ def _finish(experiment: Experiment, number: int, live: bool, folder: Path, tell:
         if result.duration_s
         else experiment.scenario.cloud.replicas,
         "busy_s": result.busy_s,
+        "provisioned_s": result.provisioned_s,
         "usd": result.usd,
         "ledger": asdict(result.ledger),
     }

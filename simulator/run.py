@@ -31,8 +31,8 @@ class Result:
     """What a run leaves: the two tables of docs/design.md, the books, and the cloud's time.
 
     duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s:
-    time for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the stays
-    of requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
+    time for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the
+    stays of requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
     [interactions] the rank at every step, one device after the other.
     """
 
