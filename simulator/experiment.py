@@ -259,6 +259,7 @@ def _finish(experiment: Experiment, number: int, live: bool, folder: Path, tell:
     boiled = digest(result.requests, result.devices, facts)
     tables = {"requests": result.requests, "devices": result.devices, "users": boiled.users}
     cells.write(folder / cell.folder, tables, {**facts, "summary": boiled.summary})
+    experiment.recommenders.outcomes.flush()
 
 
 def _read(folder: Path) -> Digest:
