@@ -70,6 +70,9 @@ def _attempts_follow_each_other(log: Log, fleet: Fleet) -> None:
         )
         free = np.append(True, ~same | (sent[1:] >= end[:-1]))
         demand(free, "a device has one request on its way at a time", log)
+        last = np.append(~same, True)
+        ended = last | (fleet.late_answers == "use")
+        demand((status != ABANDONED) | ended, "a device that abandons a request and goes on does so by the rules", log)
 
 
 def _devices_keep_to_their_lives(log: Log, lived: IntArray, departures: Departures | None) -> None:

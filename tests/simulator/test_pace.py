@@ -70,3 +70,46 @@ def test_times_never_fall() -> None:
 def test_streams_of_centuries_are_refused() -> None:
     with pytest.raises(ScenarioError, match=r"data\.pace"):
         Pace(world([50], None, {"kind": "drawn", "pause_s": 1e12, "session_length": 1}), 0).clock(0)
+
+
+def test_sessions_start_as_often_as_the_hour_says_and_pauses_keep_their_mean() -> None:
+    """With exponential-like pauses seen through the cycle, starts have density 1 + depth cos(angle from the peak)."""
+    keys = {"session_length": 1, "pause_s": 3000, "pause_sigma": 1.0, "start_spread_s": 86400}
+    cycled, even = (
+        Pace(world([400], None, {"kind": "drawn", "daily_cycle": depth, **keys}, {"devices": 100}), 5)
+        for depth in (0.8, 0.0)
+    )
+    starts = np.concatenate([times(cycled, d)[100:] for d in range(100)]) / SECOND  # long after the common start
+    angle = 2 * np.pi * starts / 86400
+    assert np.cos(angle).mean() == pytest.approx(0.8 / 2, abs=0.03)
+    assert np.sin(angle).mean() == pytest.approx(0, abs=0.03)
+    total = [sum(times(pace, d)[-1] - times(pace, d)[0] for d in range(100)) for pace in (cycled, even)]
+    assert total[0] == pytest.approx(total[1], rel=0.02)
+
+
+def test_the_cycle_leaves_what_happens_inside_a_session_as_it_is() -> None:
+    keys = {"session_length": 5, "pause_s": 5e4, "pause_sigma": 0.1, "think_time_s": 20}
+    cycled, even = (
+        np.diff(times(Pace(world([3000], None, {"kind": "drawn", "daily_cycle": depth, **keys}), 3), 0))
+        for depth in (1.0, 0.0)
+    )
+    inside = even < 4000 * SECOND
+    assert np.abs(cycled - even)[inside].max() <= 1000  # rounded to microseconds at times of years
+    assert (np.abs(cycled - even)[~inside] > SECOND).mean() > 0.99
+    assert (cycled >= 0).all()
+
+
+def test_starts_are_spread_by_the_cycle() -> None:
+    keys = {"kind": "drawn", "daily_cycle": 1.0, "start_spread_s": 86400}
+    starts = Pace(world([1], None, keys, {"devices": 20_000}), 1).starts / SECOND
+    share = starts / 86400
+    assert stats.kstest(share, lambda x: x + np.sin(2 * np.pi * x) / (2 * np.pi)).pvalue > 0.001
+
+
+def test_what_a_device_computes_comes_on_top_of_every_interaction() -> None:
+    hardware = [{"share": 1, "srm_ms": 250, "srm_sigma": 0}]
+    quick, slow = (Pace(world([30], None, None, {"devices": 3, **keys}), 1) for keys in ({}, {"hardware": hardware}))
+    for d in range(3):
+        assert (np.array(times(slow, d)) - times(quick, d) == (np.arange(30) + 1) * SECOND // 4).all()
+    assert slow.joules(np.array([4, 0, 30])).tolist() == [2, 0, 15]
+    assert quick.joules(np.array([4, 0, 30])).tolist() == [0, 0, 0]
