@@ -106,7 +106,7 @@ def _figure(curve: pd.DataFrame, title: str, x: str, y: str) -> Figure:
 
     figure = Figure(figsize=(8.2, 5.4))
     FigureCanvasAgg(figure)
-    lines = textwrap.wrap(title, 84, max_lines=2, placeholder=" …")
+    lines = textwrap.wrap(title, 76, max_lines=2, placeholder=" …")
     axes = figure.add_axes((0.085, 0.135, 0.89, 0.735 - 0.045 * max(len(lines) - 1, 0)))
     figure.text(0.02, 0.965, "\n".join(lines), size=12, weight="bold", va="top")
     _frame(axes, words, y)

@@ -96,7 +96,7 @@ class Device:
             if self.live.fusion.over == "ranks":
                 _, llm, srm = self._left()
                 gaps = np.concatenate([gaps, np.diff(np.sort(llm)), np.diff(np.sort(srm))])
-        return float(gaps.min(initial=np.inf))
+        return float(gaps.astype(np.float64).min(initial=np.inf))
 
     def signals(self) -> dict[str, float]:
         """The request signals at the step looked at; a list must be held."""
