@@ -37,6 +37,9 @@ def atomic(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
+        mask = os.umask(0)  # the only way to read it
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # as an ordinary new file would have
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror or error})") from error
     scratch = Path(name)

@@ -184,9 +184,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(
     scenario: Path, tmp_path: Path, after_s: float, cache: Path
 ) -> None:
     out = tmp_path / "out"
+    recfleet = [sys.executable, "-c", "from simulator.commands import main; main()"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from simulator.commands import main; main()", "run", str(scenario)]
-        + ["--out", str(out), "--set", "fleet.devices=20000", "--set", "sweep.replications=5"],
+        [*recfleet, "run", scenario, "--out", out, "--set", "fleet.devices=20000", "--set", "sweep.replications=5"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
