@@ -15,10 +15,12 @@ from analysis.report.curves import looks, plain, spans
 from analysis.report.folder import Cell
 
 COLUMNS = ["intended_s", "arrived_s", "started_s", "left_s", "answered_s", "status"]
-BINS = 60
-FEWEST = 5
-"""Answers in a bin below which its percentiles say nothing."""
-
+BINS = (12, 60)
+"""Fewest and most bins of a picture."""
+FEWEST = 20
+"""Answers in a bin below which its 95th percentile is but its slowest one, and none is given."""
+NEARLY_ALL = 0.99
+"""Share of its requests after which a run's last stragglers are left out of the picture."""
 UNITS = ((1.0, "s", 180.0), (60.0, "min", 7200.0), (3600.0, "h", float("inf")))
 """Seconds in a unit of time, its name, and the duration from which on the next one reads better."""
 
@@ -37,11 +39,12 @@ class Timeline:
     waiting: FloatArray
 
 
-def timeline(log: pd.DataFrame, duration_s: float, bins: int = BINS) -> Timeline:
-    """Bin a request log (`COLUMNS`) over [0, duration_s]."""
-    edges = np.linspace(0.0, duration_s, bins + 1)
+def timeline(log: pd.DataFrame, until_s: float, bins: int) -> Timeline:
+    """Bin a request log (`COLUMNS`) over [0, until_s]; what was intended later is left out."""
+    edges = np.linspace(0.0, until_s, bins + 1)
     intended = log["intended_s"].to_numpy(float)
-    place = np.clip(np.searchsorted(edges, intended, side="right") - 1, 0, bins - 1)
+    place = np.minimum(np.searchsorted(edges, intended, side="right") - 1, bins - 1)
+    place[intended > until_s] = bins
     answered = (log["status"] == "answered").to_numpy(bool)
     latency = 1000 * (log["answered_s"].to_numpy(float) - intended)
     grouped = pd.Series(latency[answered]).groupby(place[answered])
@@ -52,7 +55,7 @@ def timeline(log: pd.DataFrame, duration_s: float, bins: int = BINS) -> Timeline
 
     return Timeline(
         edges_s=edges,
-        requests=np.bincount(place, minlength=bins),
+        requests=np.bincount(place, minlength=bins)[:bins],
         p50_ms=percentile(0.5),
         p95_ms=percentile(0.95),
         waiting=_waiting(log, edges),
@@ -61,15 +64,17 @@ def timeline(log: pd.DataFrame, duration_s: float, bins: int = BINS) -> Timeline
 
 def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
     """A chart of some cells' latency and queue, begun with the policies `shown`; None where nothing happened."""
-    duration = max((float(cell.facts["duration_s"]) for cell in cells), default=0.0)
-    if not duration > 0:
+    logs = {cell.digest.point: cell.table("requests", COLUMNS) for cell in cells}
+    until_s = max((float(log["intended_s"].quantile(NEARLY_ALL)) for log in logs.values() if len(log)), default=0.0)
+    if not until_s > 0:
         return None
-    unit, words = next((unit, words) for unit, words, most in UNITS if duration < most)
+    unit, words = next((unit, words) for unit, words, most in UNITS if until_s < most)
     look = looks(cell.digest.point[0] for cell in cells)
-    lines = {cell.digest.point: timeline(cell.table("requests", COLUMNS), duration) for cell in cells}
+    bins = int(np.clip(min(map(len, logs.values())) // (2 * FEWEST), *BINS))
+    lines = {point: timeline(log, until_s, bins) for point, log in logs.items()}
     series = tuple(
-        Series(wording.point(*point), look[point[0]], _points(bins, unit, words), marks=False, shown=point[0] in shown)
-        for point, bins in lines.items()
+        Series(wording.point(*point), look[point[0]], _points(line, unit, words), marks=False, shown=point[0] in shown)
+        for point, line in lines.items()
     )
     log = spans(pd.Series(np.concatenate([line.p95_ms for line in lines.values()])))
     return Chart(
@@ -83,7 +88,8 @@ def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
         ),
         series=series,
         columns=("time", "requests", "median latency", "p95 latency", "waiting"),
-        note=f"{BINS} bins of a point's first replication; a bin with fewer than {FEWEST} answers has no latency.",
+        note=f"The first replication of each point, until 99% of its requests were made, in {bins} bins;"
+        f" one with fewer than {FEWEST} answers has no latency.",
     )
 
 
@@ -107,7 +113,7 @@ def _waiting(log: pd.DataFrame, edges: FloatArray) -> FloatArray:
     """Requests that have arrived, and neither started nor left, on the average over each bin."""
     arrived, started, left = (log[name].to_numpy(float) for name in ("arrived_s", "started_s", "left_s"))
     came = np.isfinite(arrived)
-    gone = np.where(np.isfinite(started), started, np.where(np.isfinite(left), left, edges[-1]))
+    gone = np.where(np.isfinite(started), started, np.where(np.isfinite(left), left, np.inf))
     begin, end = arrived[came], gone[came]
     # The time waited before t, over all requests: as long as t lies past their arrivals, but not past their starts.
     waited = _past(begin, edges) - _past(end, edges)
@@ -117,7 +123,7 @@ def _waiting(log: pd.DataFrame, edges: FloatArray) -> FloatArray:
 
 def _past(moments: FloatArray, at: FloatArray) -> FloatArray:
     """Sum over moments of max(t - moment, 0), for each t of `at`."""
-    ordered = np.sort(moments)
+    ordered = np.sort(moments[np.isfinite(moments)])
     sums = np.append(0.0, np.cumsum(ordered))
     before = np.searchsorted(ordered, at, side="right")
     past: FloatArray = before * at - sums[before]

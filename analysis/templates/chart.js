@@ -296,15 +296,13 @@
 
     listen() {
       const { svg } = this;
-      svg.addEventListener("pointermove", (event) => {
-        if (this.from) return this.sweep(event);
-        const found = this.nearest(this.spot(event), this.placed, 36);
-        if (found) this.show(found);
-        else this.hide();
+      svg.addEventListener("pointermove", (event) => (this.from ? this.sweep(event) : this.point(event)));
+      svg.addEventListener("pointerleave", (event) => {
+        if (!this.from && event.pointerType === "mouse") this.hide(); // a finger leaves as soon as it has tapped
       });
-      svg.addEventListener("pointerleave", () => !this.from && this.hide());
       svg.addEventListener("pointerdown", (event) => {
-        if (event.pointerType !== "mouse" || event.button !== 0) return;
+        if (event.pointerType !== "mouse") return this.point(event);
+        if (event.button !== 0) return;
         this.from = this.spot(event);
         svg.setPointerCapture(event.pointerId);
       });
@@ -319,6 +317,12 @@
         this.zoom(Math.exp(event.deltaY / 200), this.spot(event));
       };
       svg.addEventListener("wheel", pinch, { passive: false });
+    }
+
+    point(event) {
+      const found = this.nearest(this.spot(event), this.placed, 36);
+      if (found) this.show(found);
+      else this.hide();
     }
 
     sweep(event) {

@@ -49,6 +49,7 @@ class Browser:
             [program, *FLAGS, f"--user-data-dir={self._home}", "about:blank"],
             preexec_fn=lambda: [os.dup2(end, fd) for end, fd in zip(ends, (3, 4), strict=True)] and None,
             pass_fds=(3, 4),
+            env=os.environ | {"TMPDIR": self._home},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -253,3 +253,18 @@ def test_a_foreign_script_would_not_run(browser, file, tmp_path):
     assert browser.value("typeof window.hacked") == "undefined"
     refused = [e for e in browser.events if e["method"] == "Log.entryAdded"]
     assert len(refused) >= 2
+
+
+def test_a_finger_shows_the_values_and_takes_them_away(browser, file):
+    browser.open(file, 360, 800)
+    browser("Emulation.setTouchEmulationEnabled", enabled=True)
+    x, y = middle(browser, "#tradeoff .series:last-child .dot")
+    for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+        browser("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+    browser.settle()
+    assert "device only" in text(browser, "#tradeoff .tip")
+    assert browser.value("document.querySelector('#tradeoff .tip').hidden") is False
+    box = "document.querySelector('#tradeoff .tip').getBoundingClientRect()"
+    assert browser.value(f"[{box}.left >= 0, {box}.right <= 360, {box}.bottom <= 800]") == [True] * 3
+    browser("Emulation.setTouchEmulationEnabled", enabled=False)
+    quiet(browser)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.report.curves import representatives
 from analysis.report.leaderboard import boards, preferred
-from analysis.report.timeline import COLUMNS, FEWEST, over_time, timeline
+from analysis.report.timeline import BINS, COLUMNS, FEWEST, over_time, timeline
 
 
 def log_of(rows):
@@ -58,7 +58,7 @@ def test_littles_law_holds_of_the_whole_run(results):
     log, duration = cell.table("requests", COLUMNS), float(cell.facts["duration_s"])
     served = log[log["started_s"].notna()]
     rate, wait = len(served) / duration, (served["started_s"] - served["arrived_s"]).mean()
-    assert timeline(log, duration).waiting.mean() == pytest.approx(rate * wait)
+    assert timeline(log, duration, 60).waiting.mean() == pytest.approx(rate * wait)
 
 
 def test_a_line_for_each_policy_at_its_point_nearest_to_the_cost(results):
@@ -72,5 +72,5 @@ def test_a_line_for_each_policy_at_its_point_nearest_to_the_cost(results):
     ]
     chart = over_time(cells, {"always", "periodic"})
     assert [series.name for series in chart.series if series.shown] == ["always", "periodic 30"]
-    assert all(len(series.points) == 60 for series in chart.series)
+    assert all(len(series.points) == BINS[0] for series in chart.series)
     assert over_time([], set()) is None
