@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ import yaml
 
 from scenarios.datasets import Unreachable
 from scenarios.errors import UserError
+from scenarios.schema.recommenders import SrmKind
 from simulator import experiment
 from simulator.commands import main
 from simulator.experiment import check_live, read, run
@@ -115,9 +117,11 @@ def test_live_gives_the_same_curve(scenario: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(fast.curve, live.curve)
 
 
-def test_check_live_says_that_both_agree(scenario: Path) -> None:
+@pytest.mark.parametrize("kind", get_args(SrmKind))
+def test_fast_and_live_agree_for_every_small_model_and_policy(scenario: Path, kind: str) -> None:
     said: list[str] = []
-    assert check_live(read(scenario), said.append)
+    assert check_live(read(scenario, [f"recommenders.srm.kind={kind}"]), said.append)
+    assert len(said) == 7
     assert said[-1] == "fast and live agree on 12 devices"
 
 
