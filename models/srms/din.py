@@ -34,9 +34,7 @@ class Model(Srm):
         self.history = nn.Linear(width, width)
         self.first_of_candidate = nn.Linear(width, 2 * width)
         self.first_of_history = nn.Linear(width, 2 * width, bias=False)
-        self.rest = nn.Sequential(
-            nn.Tanh(), nn.Dropout(spec.dropout), nn.Linear(2 * width, width), nn.Tanh(), nn.Linear(width, 1)
-        )
+        self.rest = nn.Sequential(nn.Tanh(), nn.Linear(2 * width, width), nn.Tanh(), nn.Linear(width, 1))
         self.dropout = nn.Dropout(spec.dropout)
 
     def encode(self, items: Tensor) -> Tensor:
@@ -59,27 +57,52 @@ class Model(Srm):
         return torch.cat([self._score(*part) for part in zip(torch.split(state, rows), lists, strict=False)])
 
     def _score(self, state: Tensor, candidates: Tensor) -> Tensor:
-        scale = self.spec.width**0.5
-        history = self.history(self.dropout(self.items(state.clamp(min=0)) * scale)).tanh()
-        candidate = self.candidate(self.dropout(self.items(candidates) * scale)).tanh()
-        logits = candidate @ history.transpose(1, 2) / math.sqrt(self.spec.width)
-        weights = logits.masked_fill((state == PAD)[:, None], -torch.inf).softmax(-1)
-        # A linear map and a weighted mean commute, and the history is shorter than a list of candidates x width.
-        first = self.first_of_candidate(candidate) + weights @ self.first_of_history(history)
-        scores: Tensor = self.rest(first).squeeze(-1)
-        return scores
+        history, candidate = self._history(state), self._candidate(candidates)
+        alike = candidate @ history.transpose(1, 2)
+        return self._meet(candidate, alike, (state != PAD)[:, None], self.first_of_history(history))
 
     def loss(self, items: Tensor) -> Tensor:
         """Softmax cross-entropy of the true item against `negatives` items drawn evenly for each window.
 
         The paper's loss is binary, over items shown and clicked; streams hold none shown in vain, so some are drawn.
         """
-        targets = items[:, 1:]
-        real = targets != PAD
-        states = self.encode(items[:, :-1])[real]
+        seen, targets = items[:, :-1], items[:, 1:]
         drawn = torch.randint(self.n_items, (len(items), self.option("negatives")), device=items.device)
-        of_window = real.nonzero()[:, 0]
-        candidates = torch.cat([targets[real][:, None], drawn[of_window]], dim=1)
-        scores = self.score(states, candidates)
-        scores[:, 1:] = scores[:, 1:].masked_fill(candidates[:, 1:] == candidates[:, :1], -torch.inf)
-        return functional.cross_entropy(scores, scores.new_zeros(len(scores), dtype=torch.long))
+        history = self._history(seen)
+        true, other = self._candidate(targets.clamp(min=0)), self._candidate(drawn)
+        window, position = (targets != PAD).nonzero().unbind(1)
+        # What a candidate has to do with an item of the history is the same at every position that sees both.
+        alike = torch.cat(
+            [
+                (true @ history.transpose(1, 2))[window, position][:, None],
+                (other @ history.transpose(1, 2))[window],
+            ],
+            dim=1,
+        )
+        candidate = torch.cat([true[window, position][:, None], other[window]], dim=1)
+        ago = position[:, None] - torch.arange(seen.shape[1], device=items.device)
+        visible = (ago >= 0) & (ago < self.spec.window)
+        scores = self._meet(candidate, alike, visible[:, None], self.first_of_history(history)[window])
+        hit = drawn[window] == targets[window, position][:, None]
+        scores = torch.cat([scores[:, :1], scores[:, 1:].masked_fill(hit, -torch.inf)], dim=1)
+        return functional.cross_entropy(scores, torch.zeros_like(window))
+
+    def _history(self, ids: Tensor) -> Tensor:
+        return self._tower(ids.clamp(min=0), self.history)
+
+    def _candidate(self, ids: Tensor) -> Tensor:
+        return self._tower(ids, self.candidate)
+
+    def _tower(self, ids: Tensor, dense: nn.Linear) -> Tensor:
+        vectors: Tensor = dense(self.dropout(self.items(ids) * self.spec.width**0.5))
+        return vectors.tanh()
+
+    def _meet(self, candidate: Tensor, alike: Tensor, visible: Tensor, pooled: Tensor) -> Tensor:
+        """[N, C, width] candidates and [N, C, W] their products with the history, of which `visible` counts -> scores.
+
+        pooled: [N, W, 2 * width] what each item of the history gives to the first layer; a linear map and a weighted
+        mean commute, and the history is shorter than the candidates.
+        """
+        weights = (alike / math.sqrt(self.spec.width)).masked_fill(~visible, -torch.inf).softmax(-1)
+        scores: Tensor = self.rest(self.first_of_candidate(candidate) + weights @ pooled).squeeze(-1)
+        return scores

@@ -102,6 +102,24 @@ def test_padding_carries_no_loss(kind: str) -> None:
     torch.testing.assert_close(model.loss(padded), plain, atol=1e-5, rtol=1e-5)
 
 
+def test_the_loss_of_din_scores_what_a_device_would_score() -> None:
+    model = build(N_ITEMS, Spec(kind="din", width=8, window=4, options={"negatives": 5}, dropout=0.3)).eval()
+    items = torch.randint(N_ITEMS, (3, 10))
+    items[1, 6:] = PAD
+    torch.manual_seed(2)
+    loss = model.loss(items)
+    torch.manual_seed(2)
+    drawn = torch.randint(N_ITEMS, (3, 5))
+    losses = []
+    for window, target in ((w, t) for w in range(3) for t in range(1, 10) if items[w, t] != PAD):
+        true = int(items[window, target])
+        others = [item for item in drawn[window].tolist() if item != true]
+        state = model.encode(items[window : window + 1, :target])[:, -1]
+        scores = model.score(state, torch.tensor([[true, *others]]))
+        losses.append(-scores.log_softmax(1)[0, 0])
+    torch.testing.assert_close(loss, torch.stack(losses).mean())
+
+
 def test_unknown_options_are_named() -> None:
     with pytest.raises(ModelError, match=r"options: din does not know negative; known: negatives"):
         build(N_ITEMS, Spec(kind="din", options={"negative": 3}))
