@@ -2,7 +2,7 @@
 
 The candidate looks at the last `window` items: both sides pass a dense layer with tanh, scaled dot-product attention
 pools the history, and a net of 2 x width, width and 1 units over (candidate, pooled history) gives the score. There is
-no state but the window of ids itself, and every candidate meets it anew, which is what makes DIN accurate and dear.
+no state but the window of ids itself, and every candidate meets it anew, which makes DIN dear.
 """
 
 from __future__ import annotations
