@@ -50,15 +50,20 @@ def ticks(seconds: float) -> int:
 
 
 class Moment(Event):
-    """Something that happens at a set time: its callback is called with it, and finds its subject there."""
+    """Something that happens at a set time: its callback is called with it, and finds its subject there.
+
+    One without a callback is an event of SimPy, for which processes may wait.
+    """
 
     _ok = True
     _value = None
 
     def __init__(self, clock: Clock, callback: Callable[[Any], None] | None, subject: object) -> None:
-        self.env = clock
-        self.callbacks = [] if callback is None else [callback]
+        self.callback = callback
         self.subject: Any = subject
+        if callback is None:
+            self.env = clock
+            self.callbacks = []
 
 
 class Clock(Environment):
@@ -105,6 +110,9 @@ class Clock(Environment):
                     return
                 self.tick, _, _, event = heappop(queue)  # type: ignore[assignment]  # all that is set is set at ticks
                 self._now = self.tick
+                if type(event) is Moment and event.callback is not None:
+                    event.callback(event)
+                    continue
                 callbacks: Any = event.callbacks
                 event.callbacks = None  # type: ignore[assignment]  # as SimPy marks what has happened
                 for callback in callbacks:

@@ -81,5 +81,6 @@ def _devices_keep_to_their_lives(log: Log, lived: IntArray, departures: Departur
     demand(log["step"] <= lived[device], "nobody asks for a step that does not come", log)
     if departures is not None:
         stop = np.array(departures.stops)[device]
-        demand(log["sent"] < stop, "a device sends nothing once it has stopped", log)
+        begun = log["attempt"] == 1
+        demand(log["sent"] <= stop - begun, "a device asks for nothing once it has stopped, nor makes it again", log)
         demand((log["answered"] == NEVER) | (log["answered"] <= stop), "nor does it hear anything", log)

@@ -214,9 +214,9 @@ class SleepingDevice:
             return
         request.answered = request.reached
         step = self._asked if self._blocked else self._coming()
-        if self._take(request, step) and not self._blocked:
-            if self._flight is None or self._fleet.replaces:
-                self._look(step)
+        free = not self._blocked and (self._flight is None or self._fleet.replaces)
+        if self._take(request, step) and free:
+            self._look(step)
 
     def _coming(self) -> int:
         """The first step that can see what has just happened; the number of steps if there is none."""
