@@ -268,11 +268,11 @@ class Cloud:
 
     def _retire(self, replica: int) -> None:
         """A replica is no longer wanted."""
-        if self.replicas.state[replica] != UP:
-            self.replicas.leave(replica)
-            return
-        self.replicas.enter(replica, DRAINING)
         station = self._station_of(replica)
-        waiting = self._evicted(station) if self._own_queues else []
-        station.close(replica, self.replicas.leave)
+        waiting = self._evicted(station) if self._own_queues else []  # at one that is down, where none is up
+        if self.replicas.state[replica] == UP:
+            self.replicas.enter(replica, DRAINING)
+            station.close(replica, self.replicas.leave)
+        else:
+            self.replicas.leave(replica)
         self._place_again(waiting, replica)
