@@ -20,7 +20,7 @@ from scenarios.schema.network import Network as NetworkSpec
 from simulator import renewal
 from simulator.clock import MILLISECOND, NEVER, SECOND
 from simulator.draws import uniform, uniforms
-from simulator.outages import Outages
+from simulator.outages import Outages, regions
 from simulator.outcomes import IntArray
 from simulator.request import Request
 from simulator.roundtrip import one_way
@@ -77,7 +77,9 @@ class Network:
     """The network of a scenario, as every device meets it."""
 
     def __init__(self, spec: NetworkSpec, seed: int, devices: int) -> None:
-        outages = Outages(spec, seed) if spec.outages else None
+        self.regions = regions(spec, seed, devices)
+        """[devices] the region of each."""
+        outages = Outages(spec, seed, self.regions.tolist()) if spec.outages else None
         kinds = access_classes(spec)
         self.links = [Link(kind, seed, f"availability {i}", outages) for i, kind in enumerate(kinds)]
         self.classes = classes(seed, "access", [each.share for each in spec.mix], devices)

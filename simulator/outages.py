@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from scenarios.schema.network import DrawnOutages, Network, ScheduledOutage
 from simulator.clock import ticks
-from simulator.draws import uniform
+from simulator.draws import uniforms
+from simulator.outcomes import IntArray
 from simulator.renewal import OnOff
 
 
-def region(seed: int, device: int, regions: int) -> int:
-    """The region of a device."""
-    return int(uniform(seed, "region", device, 0) * regions)
+def regions(spec: Network, seed: int, devices: int) -> IntArray:
+    """[devices] the region of each."""
+    drawn = uniforms(seed, "region", np.arange(devices), np.zeros(devices, np.int64))
+    return np.asarray(drawn * spec.regions, np.int64)
 
 
 class Outages:
-    """All outages of a scenario under one seed."""
+    """All outages of a scenario under one seed; regions: [devices]."""
 
-    def __init__(self, spec: Network, seed: int) -> None:
-        self._seed = seed
-        self._regions = spec.regions
+    def __init__(self, spec: Network, seed: int, regions: Sequence[int]) -> None:
+        self._regions = regions
         self._scheduled = [
             (outage.region, ticks(outage.from_s), ticks(outage.until_s))
             for outage in spec.outages
@@ -32,7 +37,7 @@ class Outages:
 
     def hit(self, device: int, time: int) -> bool:
         """Whether the device's region is without a network at a tick."""
-        where = region(self._seed, device, self._regions)
+        where = self._regions[device]
         for place, begin, end in self._scheduled:
             if begin <= time < end and (place is None or place == where):
                 return True

@@ -93,6 +93,7 @@ def _result(
     devices = device_table(world, log, lived, fleet.waited, fleet.held_back, ranks)
     devices["radio_j"] = radio_joules(log, access_classes(world.network), stage.network.classes)
     devices["compute_j"] = stage.pace.joules(lived)
+    devices["access"], devices["region"] = stage.network.classes, stage.network.regions
     return Result(
         requests=request_table(log, world.device_users, shares(log, accounts.detours, world.cloud)),
         devices=devices,

@@ -145,8 +145,9 @@ def test_an_outage_takes_its_region_while_it_lasts_and_a_retransmission_outlives
 
 def test_a_region_fails_as_one() -> None:
     n = network(300, rtt_ms=0, regions=4, outages=[{"kind": "drawn", "between_s": 20, "length_s": 20}], **NO_BYTES)
-    patterns = {tuple(travels(n, d, 0, s * SECOND)[0] == NEVER for s in range(200)) for d in range(300)}
-    assert len(patterns) == 4
+    weather = [tuple(travels(n, d, 0, s * SECOND)[0] == NEVER for s in range(200)) for d in range(300)]
+    patterns = set(weather)
+    assert len(patterns) == 4 == len(set(zip(weather, n.regions.tolist(), strict=True)))
     assert np.mean(list(patterns)) == pytest.approx(0.5, abs=0.15)
 
 
