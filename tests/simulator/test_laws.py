@@ -101,7 +101,7 @@ def test_log_ledger_and_device_table_count_alike(w: World, p: Policy) -> None:
 def test_device_table_follows_from_the_request_log_step_by_step(w: World, p: Policy) -> None:
     """Against a plain loop over every step."""
     r = result(w, p)
-    shown = {(q.device, q.applied_step): q.step for q in r.requests.itertuples() if q.applied_step >= 0}
+    shown = {(q.device, q.applied_step): int(q.cut) for q in r.requests.itertuples() if q.applied_step >= 0}
     for row in r.devices.itertuples():
         cut, ranks, ages = -1, [], []
         for step in range(row.interactions):
