@@ -195,10 +195,15 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "RECFLEET_CACHE": str(cache)},
+        # A shell that starts the tests in the background has them ignore the signal, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     # Before Python has come to its main function the interpreter itself ends on the signal.
     assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in said or process.returncode == -signal.SIGINT
