@@ -129,7 +129,8 @@ class T5(nn.Module):
     @torch.no_grad()
     def score_all(self, states: Tensor) -> Tensor:
         """[N, window] last ids -> [N, n_items] log-probabilities of the next item's code."""
-        return score_every(self.network, *self._memory(states), self._trie.to(states.device))
+        paths = self._trie.to(states.device)
+        return torch.cat([score_every(self.network, *self._memory(some), paths) for some in torch.split(states, ROWS)])
 
     @torch.no_grad()
     def lists(self, states: Tensor, gone: Tensor, length: int) -> Found:

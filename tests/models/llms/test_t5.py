@@ -9,7 +9,7 @@ from models import weights
 from models.llms.item_codes import END, FIRST, PAD, digits, numbered, own_tokens
 from models.llms.naming import item_codes
 from models.llms.prompt import Prompt
-from models.llms.t5 import T5, build
+from models.llms.t5 import ROWS, T5, build
 from models.reading import read
 from models.training import Validation, Windows, train
 from models.weights import Facts
@@ -103,6 +103,7 @@ def test_batched_states_give_the_lists_of_one_by_one() -> None:
     begins = firsts + llm.contexts(ends - firsts)
     states = read(llm.encode, items, begins, ends, CPU)
     scores = llm.score_all(states).numpy()
+    assert len(states) > ROWS
     histories = [items[first:end] for first, end in zip(firsts, ends, strict=True)]
     for row, (history, (ids, mine)) in enumerate(zip(histories, llm.candidates(histories, 12), strict=True)):
         left = np.setdiff1d(np.arange(N_ITEMS), history)
