@@ -12,6 +12,7 @@ network when it is made. It may be made again after a time-out that doubles; the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,20 @@ TRANSMISSION = 1 << 48
 """Draws of a message's n-th retransmission have the message's index plus n times this."""
 
 
+class Way(NamedTuple):
+    """The purposes of the draws that befall messages of one way."""
+
+    loss: str
+    stall: str
+    stall_length: str
+
+
+UP = Way("uplink loss", "uplink stall", "uplink stall length")
+DOWN = Way("downlink loss", "downlink stall", "downlink stall length")
+
+
 class Link:
-    """The way of one access class."""
+    """What messages of one access class meet."""
 
     def __init__(self, spec: Access, seed: int, purpose: str, outages: Outages | None) -> None:
         self.one_way = one_way(spec, seed)
@@ -50,11 +63,11 @@ class Link:
         self.smooth = not (self._loss or self._stalls or self._device or outages)
         """Whether every message simply arrives."""
 
-    def carry(self, way: str, device: int, index: int, now: int) -> tuple[int, int]:
+    def carry(self, way: Way, device: int, index: int, now: int) -> tuple[int, int]:
         """(ticks that a message sent now is held up, or NEVER where it does not arrive; transmissions made)."""
         seed, after = self._seed, 0
         for n in range(self._most + 1):
-            lost = self._loss > 0 and uniform(seed, f"{way} loss", device, index + n * TRANSMISSION) < self._loss
+            lost = self._loss > 0 and uniform(seed, way.loss, device, index + n * TRANSMISSION) < self._loss
             if not lost and self._is_up(device, now + after):
                 return after + self._stall(way, device, index), n + 1
             after += self._timeout << n
@@ -65,11 +78,11 @@ class Link:
             return False
         return self._outages is None or not self._outages.hit(device, time)
 
-    def _stall(self, way: str, device: int, index: int) -> int:
+    def _stall(self, way: Way, device: int, index: int) -> int:
         stalls = self._stalls
-        if stalls is None or uniform(self._seed, f"{way} stall", device, index) >= stalls.share:
+        if stalls is None or uniform(self._seed, way.stall, device, index) >= stalls.share:
             return 0
-        length = uniform(self._seed, f"{way} stall length", device, index)
+        length = uniform(self._seed, way.stall_length, device, index)
         return round((stalls.from_s + length * (stalls.to_s - stalls.from_s)) * SECOND)
 
 
@@ -94,7 +107,7 @@ class Network:
         if link.smooth:
             request.uplink = size
             return now + trip + round(size * link.uplink)
-        held_up, sent = link.carry("uplink", request.device, request.index, now)
+        held_up, sent = link.carry(UP, request.device, request.index, now)
         request.uplink = size * sent
         return NEVER if held_up == NEVER else now + trip + round(size * link.uplink) + held_up
 
@@ -104,7 +117,7 @@ class Network:
         if link.smooth:
             request.downlink = size
             return now + request.one_way + round(size * link.downlink)
-        held_up, sent = link.carry("downlink", request.device, request.index, now)
+        held_up, sent = link.carry(DOWN, request.device, request.index, now)
         request.downlink = size * sent
         return NEVER if held_up == NEVER else now + request.one_way + round(size * link.downlink) + held_up
 
