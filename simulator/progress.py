@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
 
 Tell = Callable[[int], None]
 """Called with the interactions lived through since the last call; in the end they add up to those of the run."""
@@ -33,3 +36,17 @@ class Progress:
     def left(self) -> int:
         """Interactions that have not come yet."""
         return self._total - self.done
+
+
+@contextmanager
+def bar(label: str, total: int, quiet: bool) -> Iterator[Tell | None]:
+    """A progress bar over interactions."""
+    if quiet or not total:
+        yield None
+        return
+    with tqdm(total=total, desc=label, unit=" interactions", unit_scale=True, leave=False) as bar:
+
+        def tell(interactions: int) -> None:
+            bar.update(interactions)
+
+        yield tell

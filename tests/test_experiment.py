@@ -19,9 +19,10 @@ import yaml
 from scenarios.datasets import Unreachable
 from scenarios.errors import UserError
 from scenarios.schema.recommenders import SrmKind
-from simulator import experiment
+from simulator import preparation
+from simulator.checking import check_live
 from simulator.commands import main
-from simulator.experiment import check_live, read, run
+from simulator.experiment import read, run
 
 SMALL = {
     "version": 1,
@@ -142,14 +143,14 @@ def test_without_delay_and_blocking_every_step_is_shown_with_the_freshest_list(s
 def test_without_a_network_the_synthetic_population_stands_in(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = experiment.obtain
+    real = preparation.obtain
 
     def unreachable(source: object, *rest: object) -> object:
         if getattr(source, "kind", None) == "movielens-100k":
             raise Unreachable("movielens-100k: cannot be reached")
         return real(source, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiment, "obtain", unreachable)
+    monkeypatch.setattr(preparation, "obtain", unreachable)
     result = run(read(scenario, ["data.source={kind: movielens-100k, users: 30}"]), out=tmp_path / "out", quiet=False)
     said = [line for line in capsys.readouterr().err.splitlines() if "synthetic" in line]
     assert len(said) == 1

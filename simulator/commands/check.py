@@ -29,6 +29,6 @@ def command(scenario: str, overrides: tuple[str, ...], live: bool) -> int:
     click.echo(f"  policies {kinds}; {read.sweep.replications} replications")
     if not live:
         return 0
-    from simulator.experiment import check_live
+    from simulator.checking import check_live
 
     return 0 if check_live(read) else 1

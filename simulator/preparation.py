@@ -1,0 +1,89 @@
+"""A scenario becomes an experiment: data fetched, models trained, the world and the points of the sweep laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.recommenders import Recommenders, prepare
+from scenarios.datasets import Unreachable, obtain
+from scenarios.population import Population
+from scenarios.schema import Scenario
+from scenarios.schema.data import Published, Synthetic
+from scenarios.split import split
+from simulator import cells
+from simulator.cells import Cell
+from simulator.foresight import Demand
+from simulator.policies import AnyPolicy
+from simulator.policies.base import Point
+from simulator.progress import Tell
+from simulator.rehearse import rehearse
+from simulator.world import World
+
+AnyScenario = Scenario[AnyPolicy]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A scenario with its data and models at hand: all that its cells share."""
+
+    scenario: AnyScenario
+    population: Population
+    recommenders: Recommenders
+    world: World
+    points: list[Point]
+    demand: list[Demand] = field(default_factory=list)
+
+    def rehearse(self, tell: Tell | None = None) -> Demand:
+        """Have the outcomes made that the sweep will look at; once."""
+        if not self.demand:
+            policies = [point.policy for point in self.points]
+            outcomes = self.recommenders.outcomes
+            self.demand.append(rehearse(self.world, policies, self.scenario.seed, outcomes, tell))
+            outcomes.flush()
+        return self.demand[0]
+
+    def cells(self) -> list[Cell]:
+        """Every cell of the sweep, in the order of the scenario."""
+        scenario = self.scenario
+        shared = {
+            "world": scenario.model_dump(mode="json", include={"data", "fleet", "network", "cloud"}),
+            "outcomes": self.recommenders.key,
+        }
+        return cells.grid(self.points, scenario.sweep.replications, scenario.seed, shared)
+
+
+def prepare_experiment(scenario: AnyScenario, announce: Callable[[str], None], progress: bool) -> Experiment:
+    """Fetch or open the data, train or open the models. Raises `DataError` and `ModelError`.
+
+    A published data set that cannot be reached is replaced by the synthetic population, with a line that says so.
+    """
+    try:
+        behaviour = obtain(scenario.data.source, Path(), scenario.seed, announce, progress)
+    except Unreachable as error:
+        announce(f"{error}; going on with the synthetic population")
+        size = scenario.data.source.users if isinstance(scenario.data.source, Published) else None
+        source = Synthetic() if size is None else Synthetic(users=size)
+        scenario = scenario.model_copy(update={"data": scenario.data.model_copy(update={"source": source})})
+        behaviour = obtain(source, Path(), scenario.seed, announce, progress)
+    population = split(behaviour, scenario.data.split)
+    signals = sorted({name for family in scenario.sweep.policies for name in family.signals})
+    recommenders = prepare(
+        population, scenario.recommenders, scenario.fleet.catalogue, scenario.fusion, signals, announce, progress
+    )
+    users = population.replayed
+    world = World(
+        pace=scenario.data.pace,
+        fleet=scenario.fleet,
+        network=scenario.network,
+        cloud=scenario.cloud,
+        users=users,
+        steps=population.steps[users],
+        first=(behaviour.offsets[:-1] + population.replay_from)[users],
+        stamps=behaviour.times,
+        answer_items=recommenders.outcomes.answer_items,
+        histories=population.replay_from[users],
+    )
+    points = [point for family in scenario.sweep.policies for point in family.points(recommenders.reference)]
+    return Experiment(scenario, population, recommenders, world, points)

@@ -1,0 +1,72 @@
+"""What a run leaves in its folder: scenario and grid before the first cell, curve and summary after the last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.curve import Digest, curve, to_csv
+from analysis.plot import draw
+from analysis.table import terminal
+from scenarios.cache import atomic
+from scenarios.load import dump
+from simulator.preparation import Experiment
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: a folder, and its curve as a table."""
+
+    folder: Path
+    curve: pd.DataFrame
+    summary: dict[str, Any] = field(repr=False)
+
+    def table(self) -> str:
+        """The curve as text for a terminal."""
+        return f"{terminal(self.curve)}\n\n{self.folder / 'curve.png'}"
+
+
+def plan(experiment: Experiment, folder: Path) -> None:
+    """Write down the scenario as it is run and the cells of its grid, so that a report can tell when one is missing."""
+    text = dump(experiment.scenario)
+    grid = {"cells": [cell.folder for cell in experiment.cells()], "scenario": sha256(text.encode()).hexdigest()}
+    with atomic(folder / "scenario.yaml") as scratch:
+        scratch.write_text(text)
+    with atomic(folder / "grid.json") as scratch:
+        scratch.write_text(json.dumps(grid, indent=1) + "\n")
+
+
+def conclude(experiment: Experiment, folder: Path, digests: Sequence[Digest]) -> Result:
+    """Write the curve, its picture and the summary."""
+    scenario, behaviour = experiment.scenario, experiment.population.behaviour
+    points = curve(digests)
+    summary = {
+        "name": scenario.name,
+        "question": scenario.question,
+        "recfleet": version("recfleet"),
+        "data": {
+            "name": behaviour.name,
+            "digest": behaviour.digest,
+            "users": behaviour.n_users,
+            "items": behaviour.n_items,
+            "interactions": len(behaviour.items),
+            "devices": experiment.world.devices,
+            "replayed_interactions": int(experiment.world.lengths.sum()),
+        },
+        "recommenders": experiment.recommenders.facts,
+        "points": json.loads(points.to_json(orient="records", double_precision=10)),
+    }
+    with atomic(folder / "curve.csv") as scratch:
+        scratch.write_text(to_csv(points))
+    with atomic(folder / "curve.png") as scratch:
+        draw(points, scratch, title=scenario.question or scenario.name, kind="png")
+    with atomic(folder / "summary.json") as scratch:
+        scratch.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    return Result(folder, points, summary)
