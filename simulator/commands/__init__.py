@@ -15,6 +15,7 @@ COMMANDS = {
     "plot": "Draw the curve of finished results again, with other axes or in another format.",
     "report": "Write finished results as one HTML page to show to others.",
     "compare": "Lay the results of several runs side by side.",
+    "validate": "Hold the engine against queueing theory.",
     "data": "List, fetch, describe and import behaviour data.",
     "models": "List and fetch published language models.",
     "schema": "Print the JSON Schema of a scenario, for editors.",

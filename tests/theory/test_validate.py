@@ -1,0 +1,90 @@
+"""`recfleet validate` holds on the engine, and fails on one that is broken a little."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from simulator.cloud.static import StaticStation
+from simulator.commands.validate import command, rows
+from simulator.commands.validate.beside import side_by_side
+from simulator.commands.validate.cases import CASES
+from simulator.commands.validate.rows import Validation, validate
+from simulator.request import Request
+
+Start = Callable[[StaticStation, list[Request]], None]
+SOUND: Start = StaticStation._start
+MM1 = CASES[:1]
+
+
+def small(broken_start: Start | None, monkeypatch: pytest.MonkeyPatch) -> Validation:
+    if broken_start is not None:
+        monkeypatch.setattr(StaticStation, "_start", broken_start)
+    return validate(MM1, (0.7,), share=0.1)
+
+
+def test_every_queue_is_as_theory_says() -> None:
+    found = validate(CASES, (0.7,), share=0.1)
+    assert found.holds, found
+    assert {row.quantity for row in found.rows} >= {"mean_wait", "mean_sojourn", "loss", "throughput", "little"}
+
+
+def test_every_customer_leaves_when_it_leaves_ciw() -> None:
+    pytest.importorskip("ciw")
+    found = side_by_side(3)
+    assert len(found) == 8
+    assert all(row.holds for row in found), found
+
+
+def every_thousandth(broken: Start) -> Start:
+    number = count(1)
+
+    def start(station: StaticStation, batch: list[Request]) -> None:
+        (SOUND if next(number) % 1000 else broken)(station, batch)
+
+    return start
+
+
+def without_work(station: StaticStation, batch: list[Request]) -> None:
+    table, station._table = station._table, [0] * len(station._table)
+    SOUND(station, batch)
+    station._table = table
+
+
+@pytest.mark.parametrize("broken", [without_work, lambda station, batch: None], ids=["let go", "forgotten"])
+def test_a_server_that_skips_one_customer_in_a_thousand_is_found_out(
+    broken: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small(None, monkeypatch).holds
+    assert not small(every_thousandth(broken), monkeypatch).holds
+
+
+def test_a_queue_out_of_order_one_time_in_a_thousand_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mean can tell, but the books do."""
+    number, arrive = count(1), StaticStation.arrive
+
+    def jumps(station: StaticStation, request: Request) -> None:
+        arrive(station, request)
+        if not next(number) % 1000 and len(station.line) > 1:
+            station.line.append(station.line.popleft())
+
+    monkeypatch.setattr(StaticStation, "arrive", jumps)
+    found = small(None, monkeypatch)
+    assert not found.holds
+    assert "first come, first served" in found.broken[0]
+
+
+def test_rows_are_written_for_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "validate", partial(validate, MM1, (0.3,)))
+    shown = CliRunner().invoke(command, ["--quick", "--json", str(tmp_path / "rows.json")], standalone_mode=False)
+    assert shown.return_value == 0
+    written = json.loads((tmp_path / "rows.json").read_text())
+    keys = ["case", "utilisation", "quantity", "theory", "simulated", "low", "high", "relative_error", "holds"]
+    assert [list(row) for row in written] == [keys] * len(written)
+    assert all(row["case"] in shown.output for row in written)
