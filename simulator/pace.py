@@ -18,8 +18,8 @@ from scipy.special import ndtri
 from scenarios.errors import ScenarioError
 from scenarios.schema.data import DrawnPace, RecordedPace
 from scenarios.schema.fleet import Churn
+from simulator.activity import Activity, activity
 from simulator.clock import SECOND
-from simulator.daily import DailyCycle
 from simulator.draws import uniforms
 from simulator.hardware import compute
 from simulator.outcomes import FloatArray, IntArray
@@ -40,13 +40,12 @@ class Pace:
         self._ends = np.cumsum(world.lengths)
         devices, zeros = np.arange(world.devices), np.zeros(world.devices, np.int64)
         spread = world.pace.start_spread_s
-        depth = world.pace.daily_cycle if isinstance(world.pace, DrawnPace) else 0.0
-        self._cycle = DailyCycle(depth) if depth else None
+        self._activity = activity(world.pace) if isinstance(world.pace, DrawnPace) else None
         starts = uniforms(seed, "start", devices, zeros)
-        if self._cycle is None:
+        if self._activity is None:
             starts *= spread
         else:
-            starts = self._cycle.time(starts * self._cycle.activity(np.array(spread)))
+            starts = self._activity.time(starts * self._activity.until(np.array(spread)))
         churn = world.fleet.churn
         if isinstance(churn, Churn):
             joins_late = uniforms(seed, "late", devices, zeros) < churn.late_share
@@ -86,8 +85,8 @@ class Pace:
             raise ScenarioError(
                 f"data.pace: streams last {gaps.sum() / len(devices):.3g} s on average, expected less than a century"
             )
-        if self._cycle is not None:
-            gaps = self._with_cycle(self._cycle, gaps, owner, step)
+        if self._activity is not None:
+            gaps = self._with_activity(self._activity, gaps, owner, step)
         ticks: npt.NDArray[np.int64] = np.rint(gaps * SECOND).astype(np.int64)
         if self._compute is not None:
             ticks += self._compute.ticks[owner]
@@ -96,7 +95,7 @@ class Pace:
         total = np.cumsum(ticks)
         return np.asarray(total - np.repeat(total[first] - ticks[first], lengths), np.int64)
 
-    def _with_cycle(self, cycle: DailyCycle, gaps: FloatArray, owner: IntArray, step: IntArray) -> FloatArray:
+    def _with_activity(self, activity: Activity, gaps: FloatArray, owner: IntArray, step: IntArray) -> FloatArray:
         """[n] gaps of which those between sessions are counted in activity, in seconds."""
         opens = self._opens(owner, step) | (step == 0)
         heads = np.flatnonzero(opens)
@@ -105,7 +104,7 @@ class Pace:
         device = owner[heads] - owner[0]
         first = np.flatnonzero(step[heads] == 0)
         place = np.arange(len(heads)) - first[device]
-        starts = cycle.session_starts(self._starts[owner[0] : owner[-1] + 1], gaps[heads], lasts, place, device)
+        starts = activity.session_starts(self._starts[owner[0] : owner[-1] + 1], gaps[heads], lasts, place, device)
         between = starts - np.concatenate([[0.0], (starts + lasts)[:-1]])
         gaps = gaps.copy()
         gaps[heads] = np.where(place > 0, between, 0.0)

@@ -116,6 +116,24 @@ class RecordedPace(Block):
     """Devices start at moments spread evenly over this long."""
 
 
+class Surge(Block):
+    """A time in which more people come than otherwise, or fewer: sessions begin more often, and then run as always."""
+
+    from_s: NonNegative
+    """In simulated time."""
+    until_s: NonNegative
+    """In simulated time."""
+    factor: Positive = 3.0
+    """First sessions of devices within the start spread, and later ones, begin this many times as often meanwhile.
+    Assumed. Below 1: a lull. Where surges overlap, their factors multiply, as they do with the daily cycle."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Surge:
+        if self.from_s >= self.until_s:
+            raise ValueError("from_s must lie before until_s")
+        return self
+
+
 class DrawnPace(Block):
     """Gaps are drawn: lognormal think times inside a session, lognormal pauses between sessions."""
 
@@ -133,8 +151,10 @@ class DrawnPace(Block):
     daily_cycle: Share = 0.0
     """Depth of the daily cycle of session starts: 0 none, 1 nobody at the quietest moment. Time 0 of the simulation is
     the busiest moment of a day."""
+    surges: tuple[Surge, ...] = ()
+    """When sessions begin more often than otherwise, as after a push message or a goal."""
     start_spread_s: NonNegative = 14400.0
-    """Devices start at moments spread evenly over this long."""
+    """Devices start at moments spread over this long: evenly, but for the daily cycle and surges."""
 
 
 Pace = Annotated[RecordedPace | DrawnPace, Field(discriminator="kind")]

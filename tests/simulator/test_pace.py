@@ -113,3 +113,59 @@ def test_what_a_device_computes_comes_on_top_of_every_interaction() -> None:
         assert (np.array(times(slow, d)) - times(quick, d) == (np.arange(30) + 1) * SECOND // 4).all()
     assert slow.joules(np.array([4, 0, 30])).tolist() == [2, 0, 15]
     assert quick.joules(np.array([4, 0, 30])).tolist() == [0, 0, 0]
+
+
+SURGES = ({"from_s": 1000, "until_s": 2000, "factor": 5}, {"from_s": 1500, "until_s": 3000, "factor": 0.5})
+
+
+def rate(at: np.ndarray) -> np.ndarray:
+    """How often sessions begin under `SURGES`, as a multiple of how often without."""
+    return np.where((at >= 1000) & (at < 2000), 5.0, 1.0) * np.where((at >= 1500) & (at < 3000), 0.5, 1.0)
+
+
+def covered(at: float) -> float:
+    """The integral of `rate`, by its definition."""
+    return float(np.interp(at, [0, 1000, 1500, 2000, 3000, 99_000], np.cumsum([0, 1000, 2500, 1250, 500, 96_000])))
+
+
+def test_in_a_surge_devices_start_as_much_more_often_as_it_says() -> None:
+    keys = {"kind": "drawn", "start_spread_s": 4000, "surges": SURGES}
+    starts = Pace(world([1], None, keys, {"devices": 20_000}), 1).starts / SECOND
+    assert stats.kstest([covered(at) / covered(4000) for at in starts], "uniform").pvalue > 0.001
+
+
+def test_in_a_surge_later_sessions_begin_as_much_more_often_as_it_says() -> None:
+    """Long before and long after the sessions' clocks run as without it; in it each pause passes at the rate's pace."""
+    keys = {"kind": "drawn", "session_length": 1, "pause_s": 50, "start_spread_s": 0}
+    with_surges, without = (
+        np.array(times(Pace(world([200], None, {**keys, "surges": surges}), 3), 0)) / SECOND for surges in (SURGES, ())
+    )
+    assert [covered(at) for at in with_surges] == pytest.approx(without.tolist(), abs=1e-6)
+    in_surge = (with_surges >= 1000) & (with_surges < 1500)
+    assert in_surge.sum() == pytest.approx(5 * 500 / np.diff(without).mean(), rel=0.3)
+
+
+def test_a_surge_leaves_what_happens_inside_a_session_as_it_is() -> None:
+    keys = {
+        "kind": "drawn",
+        "session_length": 5,
+        "pause_s": 500,
+        "pause_sigma": 0.1,
+        "think_time_s": 0.5,
+        "start_spread_s": 0,
+    }
+    surged, plain = (np.diff(times(Pace(world([400], None, {**keys, "surges": s}), 3), 0)) for s in (SURGES, ()))
+    inside = plain < 100 * SECOND
+    assert (np.abs(surged - plain)[inside] <= 1000).all()  # rounding of microseconds
+    assert (np.abs(surged - plain)[~inside] > SECOND).sum() >= 5
+
+
+def test_a_surge_goes_with_the_daily_cycle() -> None:
+    """Both at once: the density of starts is the product of the two rates."""
+    keys = {"kind": "drawn", "daily_cycle": 0.8, "start_spread_s": 43200}
+    surge = {"from_s": 20_000, "until_s": 30_000, "factor": 4}
+    starts = Pace(world([1], None, {**keys, "surges": [surge]}, {"devices": 20_000}), 1).starts / SECOND
+    grid = np.linspace(0, 43200, 43201)
+    density = (1 + 0.8 * np.cos(2 * np.pi * grid / 86400)) * np.where((grid >= 20_000) & (grid < 30_000), 4, 1)
+    below = np.cumsum(density) / density.sum()
+    assert stats.kstest(starts, lambda x: np.interp(x, grid, below)).pvalue > 0.001

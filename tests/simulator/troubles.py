@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from worlds import worlds
 
-from scenarios.schema.data import DrawnPace, Pace
+from scenarios.schema.data import DrawnPace, Pace, Surge
 from scenarios.schema.fleet import Fleet
 from scenarios.schema.network import Network
 from simulator.world import World
@@ -99,7 +99,12 @@ def rough_worlds(draw: st.DrawFn) -> World:
     world = draw(worlds())
     pace: Pace = world.pace
     if isinstance(pace, DrawnPace):
-        pace = pace.model_copy(update={"daily_cycle": draw(st.sampled_from([0.0, 0.7, 1.0]))})
+        surge = Surge(from_s=draw(st.sampled_from([0.0, 0.2])), until_s=0.5, factor=draw(st.sampled_from([0.1, 8.0])))
+        update = {
+            "daily_cycle": draw(st.sampled_from([0.0, 0.7, 1.0])),
+            "surges": draw(st.sampled_from([(), (surge,)])),
+        }
+        pace = pace.model_copy(update=update)
     else:  # hours in which nothing happens but the weather
         pace = pace.model_copy(update={"longest_gap_s": draw(st.sampled_from([0.02, 10.0]))})
     return replace(world, network=draw(networks()), fleet=draw(fleets(world.fleet)), pace=pace)
