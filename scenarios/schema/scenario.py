@@ -11,6 +11,7 @@ from scenarios.schema.cloud import Cloud
 from scenarios.schema.data import Data
 from scenarios.schema.fleet import Fleet, Fusion
 from scenarios.schema.network import Network
+from scenarios.schema.objective import Objective
 from scenarios.schema.recommenders import Recommenders
 
 SCHEMA_VERSION = 1
@@ -43,4 +44,5 @@ class Scenario(Block, Generic[PolicyT]):
     fleet: Fleet = Fleet()
     network: Network = Network()
     cloud: Cloud = Cloud()
+    objective: Objective = Objective()
     sweep: Sweep[PolicyT]
