@@ -12,11 +12,11 @@ from torch import Tensor
 
 from models.catalogue import Part
 from models.fusion import fuse, rank_in
-from models.held import Held
+from models.held import OWN, Held, HeldSince
 from models.llms.causal import Causal
 from models.ranking import consumed, places
 from models.reading import read, spans
-from models.signals import signal
+from models.signals import OF_CATALOGUE, signal
 from models.srms.base import Srm
 from scenarios.behaviour import Behaviour, IntArray
 from scenarios.schema.fleet import Fusion
@@ -62,10 +62,15 @@ class Blocks:
         self._srm, self._llm, self._fusion, self._part = srm, llm, fusion, part
         self._length = min(list_length, behaviour.n_items)
         self._signals = {name: signal(name) for name in signals}
+        self._own = 0 if OF_CATALOGUE.isdisjoint(signals) else min(OWN, part.vectors)
         self._device = srm.items.weight.device
         self._base = np.cumsum(steps) - steps
+        self._column_of = np.full(behaviour.n_items, -1)
+        self._column_of[part.ids] = np.arange(len(part.ids))
         self._on_device = _States(srm, self._base, steps)
         self._in_cloud = _States(llm, self._base, steps)
+        self._best = torch.full((int(steps.sum()), self._own), -1, device=self._device)
+        self._known = np.zeros(len(steps), np.bool_)
 
     @torch.no_grad()
     def held(self, users: IntArray, cuts: IntArray, stops: IntArray, tell: Tell | None = None) -> Made:
@@ -76,6 +81,7 @@ class Blocks:
         dtype = np.float64 if self._srm.items.weight.dtype == torch.float64 else np.float32
         signals: dict[str, FloatArray] = {name: np.zeros(counts.sum(), dtype) for name in self._signals}
         self._encode(users)
+        self._choose(users)
         # Runs of one length make batches without padding; there are few lengths.
         by_length = np.argsort(counts, kind="stable")
         edges = np.flatnonzero(np.diff(counts[by_length])) + 1
@@ -109,7 +115,36 @@ class Blocks:
         if len(rows):
             fewer = held.pick(rows)
             ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
-        return Made(ranks, {name: function(held).cpu().numpy() for name, function in self._signals.items()})
+        if not self._signals:
+            return Made(ranks, {})
+        since = self._since(held, ids, states, same, (steps[:, None] + np.arange(size)).ravel())
+        return Made(ranks, {name: function(since).cpu().numpy() for name, function in self._signals.items()})
+
+    def _since(self, held: Held, ids: Tensor, states: Tensor, same: Tensor, steps: IntArray) -> HeldSince:
+        """What is held at each step of runs of one length, with what has been since the first of each run."""
+        runs, size, length = same.shape
+
+        def of_first(values: Tensor) -> Tensor:
+            """[R * size, ...] values -> the same, each that of its run's first step."""
+            return values[::size].repeat_interleave(size, 0)
+
+        age = torch.arange(size, device=self._device)
+        first = same.int().argmax(1)  # the step at which an item is taken, if it is
+        when = first.where(same.any(1), size)[:, None, :].expand(runs, size, length)
+        taken = when.where(when < age[:, None], -1).flatten(0, 1)
+        own = self._best[self._tensor(steps)]
+        in_list = (own[:, :, None] == ids.repeat_interleave(size, 0)[:, None, :]) & held.left[:, None, :]
+        return HeldSince(
+            held.llm,
+            held.srm,
+            held.left,
+            age=age.repeat(runs),
+            then=of_first(held.srm),
+            taken=taken,
+            state=states,
+            state_then=of_first(states),
+            lacks=~in_list.any(2) & (own >= 0),
+        )
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
         """([R, L] ids best first, -1 where there are no more; [R, L] logits, 0 there)."""
@@ -129,27 +164,44 @@ class Blocks:
     def alone(self, users: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
         """Ranks at all steps of these users where no list is held: the device's own part of the catalogue."""
         self._on_device.encode(users, self._items, self._streams, self._first, self._device)
-        part, counts = self._part, self._steps[users]
+        counts = self._steps[users]
         rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
-        column_of = np.full(self._llm.n_items, -1)
-        column_of[part.ids] = np.arange(len(part.ids))
         ranks = np.zeros(len(rows), np.uint16)
-        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(part.ids) // CELLS))):
-            here = self._at(rows[chunk], steps[chunk])
-            if part.vectors:
-                states = self._on_device.at(self._base[rows[chunk]] + steps[chunk])
-                scores = self._srm.score(states, self._tensor(part.ids)[None])
-            else:
-                scores = self._tensor(-part.places).to(torch.float32).repeat(len(chunk), 1)
-            of, gone = consumed(self._items, self._streams[rows[chunk]], here)
-            within = column_of[gone] >= 0
-            scores[self._tensor(of[within]), self._tensor(column_of[gone][within])] = -torch.inf
-            target = column_of[self._items[here]]
+        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(self._part.ids) // CELLS))):
+            scores = self._own_scores(rows[chunk], steps[chunk])
+            target = self._column_of[self._items[self._at(rows[chunk], steps[chunk])]]
             rank = places(scores, self._tensor(np.maximum(target, 0))).cpu().numpy()
             ranks[chunk] = np.where((target >= 0) & (rank <= self._length), rank, 0)
             if tell is not None:
                 tell(len(chunk))
         return ranks
+
+    def _choose(self, users: IntArray) -> None:
+        """Find the device's own best items before every step of these users, where a signal asks for them."""
+        users = np.unique(users)
+        users = users[~self._known[users]]
+        if not self._own or not len(users):
+            return
+        self._known[users] = True
+        counts = self._steps[users]
+        rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
+        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(self._part.ids) // CELLS))):
+            scores = self._own_scores(rows[chunk], steps[chunk])
+            columns, values = best(scores, self._own)
+            chosen = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1)
+            self._best[self._tensor(self._base[rows[chunk]] + steps[chunk])] = chosen
+
+    def _own_scores(self, users: IntArray, steps: IntArray) -> Tensor:
+        """[N, part] the device's own scores of what it holds of the catalogue; -inf for what the user has consumed."""
+        part = self._part
+        if part.vectors:
+            scores = self._srm.score(self._on_device.at(self._base[users] + steps), self._tensor(part.ids)[None])
+        else:
+            scores = self._tensor(-part.places).to(torch.float32).repeat(len(users), 1)
+        of, gone = consumed(self._items, self._streams[users], self._at(users, steps))
+        columns = self._column_of[gone]
+        scores[self._tensor(of[columns >= 0]), self._tensor(columns[columns >= 0])] = -torch.inf
+        return scores
 
     def _encode(self, users: IntArray) -> None:
         for states in (self._on_device, self._in_cloud):

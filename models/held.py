@@ -8,6 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+OWN = 10
+"""A device's own best items, of what it holds of the catalogue, that signals may compare the list with."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -34,10 +37,38 @@ class Held:
     @cached_property
     def srm_places(self) -> Tensor:
         """[N, L] place from 0 among the items left, in the order of the device's model; ties in the cloud's order."""
-        order = self.srm.masked_fill(~self.left, -torch.inf).sort(dim=1, descending=True, stable=True).indices
+        return self.places(self.srm)
+
+    def places(self, scores: Tensor) -> Tensor:
+        """[N, L] scores -> [N, L] place from 0 among the items left, highest first; ties in the cloud's order."""
+        order = scores.masked_fill(~self.left, -torch.inf).sort(dim=1, descending=True, stable=True).indices
         columns = torch.arange(order.shape[1], device=order.device).expand_as(order)
         return torch.empty_like(order).scatter_(1, order, columns)
 
     def pick(self, rows: Tensor) -> Held:
         """The moments of these rows."""
         return Held(self.llm[rows], self.srm[rows], self.left[rows])
+
+
+@dataclass(frozen=True)
+class HeldSince(Held):
+    """The same with what a device remembers since its list came, that is since the step that the list was made for.
+
+    age: [N] clicks since then. then: [N, L] scores of the device's own model at that step.
+    taken: [N, L] after how many clicks since then the item was taken; -1 where it was not, or where there is none.
+    state, state_then: [N, ...] of the device's own model now and at that step.
+    lacks: [N, K] whether the list lacks the j-th best item by the device's own model, of what the device holds of the
+    catalogue and the user has not consumed; false where there is no j-th. K is 0 where the device holds nothing.
+    """
+
+    age: Tensor
+    then: Tensor
+    taken: Tensor
+    state: Tensor
+    state_then: Tensor
+    lacks: Tensor
+
+    @cached_property
+    def then_places(self) -> Tensor:
+        """[N, L] place from 0 among the items left, in the order of the device's model when the list came."""
+        return self.places(self.then)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from models.catalogue import Part
-from models.held import Held
+from models.held import OWN, HeldSince
 from models.llms.causal import Causal
 from models.signals import signal
 from models.srms.base import Srm
@@ -54,6 +54,9 @@ class Device:
     _seen: int = 0
     _memory: Any = None
     _state: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    _states: list[torch.Tensor] = field(default_factory=list)
+    """Before every step from 0 to the one looked at."""
+    _cut: int = -1
     _order: tuple[IntArray, FloatArray] | None = None
     """The cloud's whole order at the cut of the list held, and its scores; the list is the head of it."""
 
@@ -67,9 +70,12 @@ class Device:
             item = torch.tensor([int(self.stream[self._seen])], device=srm.items.weight.device)
             self._memory, self._state = srm.step(self._memory, item)
             self._seen += 1
+            if self._seen >= self.first:
+                self._states.append(self._state)
 
     def hold(self, cut: int) -> None:
         """Take the cloud's answer for this cut, made from its history alone; replaces the list held."""
+        self._cut = cut
         (self._order,) = self.live.llm.candidates([self.stream[: self.first + cut]], self.live.llm.n_items)
 
     def rank(self) -> int:
@@ -100,9 +106,34 @@ class Device:
 
     def signals(self) -> dict[str, float]:
         """The request signals at the step looked at; a list must be held."""
-        ids, llm, srm = self._left()
-        held = Held(torch.from_numpy(llm)[None], torch.from_numpy(srm)[None], torch.ones(1, len(ids), dtype=torch.bool))
+        assert self._order is not None, "no list is held"
+        ids, llm = self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        since = self.stream[self.first + self._cut : self._seen].tolist()
+        taken = np.array([since.index(item) if item in since else -1 for item in ids.tolist()], np.int64)
+        state, then = self._state, self._states[self._cut]
+        srm = self._scores(ids)
+        own = self._own_best()
+        lacks = np.zeros(min(OWN, self.live.part.vectors), np.bool_)
+        lacks[: len(own)] = ~np.isin(own, ids[taken < 0])
+        held = HeldSince(
+            torch.from_numpy(llm.astype(srm.dtype))[None],
+            torch.from_numpy(srm)[None],
+            torch.from_numpy(taken < 0)[None],
+            age=torch.tensor([len(since)]),
+            then=torch.from_numpy(self._scores(ids, then))[None],
+            taken=torch.from_numpy(taken)[None],
+            state=state,
+            state_then=then,
+            lacks=torch.from_numpy(lacks)[None],
+        )
         return {name: float(signal(name)(held)) for name in self.live.signals}
+
+    def _own_best(self) -> IntArray:
+        """The device's own best items of what it holds of the catalogue."""
+        if not self.live.part.vectors:
+            return np.empty(0, np.int64)
+        ids, scores = self._alone()
+        return ids[np.argsort(-scores, kind="stable")][:OWN]
 
     @property
     def _true(self) -> int:
@@ -136,11 +167,12 @@ class Device:
         srm = self._scores(ids[left])
         return ids[left], llm[left].astype(srm.dtype), srm
 
-    def _scores(self, ids: IntArray) -> npt.NDArray[Any]:
-        """The device's own scores."""
+    def _scores(self, ids: IntArray, state: torch.Tensor | None = None) -> npt.NDArray[Any]:
+        """The device's own scores, in the state it is in or another."""
+        state = self._state if state is None else state
         with torch.no_grad():
-            candidates = torch.from_numpy(ids).to(self._state.device)[None]
-            scores: npt.NDArray[Any] = self.live.srm.score(self._state, candidates)[0].cpu().numpy()
+            candidates = torch.from_numpy(ids).to(state.device)[None]
+            scores: npt.NDArray[Any] = self.live.srm.score(state, candidates)[0].cpu().numpy()
         return scores
 
 

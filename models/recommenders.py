@@ -15,11 +15,12 @@ from filelock import FileLock
 from models import weights
 from models.catalogue import Part, part_of
 from models.outcomes import OutcomeStore
+from models.signals import OF_CATALOGUE
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
 from scenarios.errors import ModelError, UserError
 from scenarios.population import Population
-from scenarios.schema.fleet import Catalogue, Fusion
+from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
 from scenarios.schema.recommenders import LocalLlm
 from scenarios.schema.recommenders import Recommenders as Spec
 
@@ -175,11 +176,19 @@ def prepare(
     announce: Announce,
     progress: bool,
 ) -> Recommenders:
-    """Train what is not trained yet, and say where everything is. Raises `ModelError`, and `UserError` for a full disk.
+    """Train what is not trained yet, and say where everything is.
+
+    Raises `ModelError`, and `UserError` for a full disk or a signal that the device has no catalogue for.
 
     signals: names of those that policies look at. announce: takes lines for people. progress: whether bars are shown.
     """
     streams, data = weights.population_key(population), population.behaviour
+    needy = sorted(OF_CATALOGUE & set(signals))
+    if needy and isinstance(catalogue, NoCatalogue):
+        raise UserError(
+            f"fleet.catalogue: none, but the signal {needy[0]} compares the list with items that the device itself "
+            f"holds; expected popular or all"
+        )
     srm_code = ("srms/base.py", f"srms/{spec.srm.kind}.py")
     llm_code = ("llms/causal.py",)
     srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*TRAINING, *srm_code))

@@ -1,6 +1,7 @@
 """Request signals: what a device can compute of the list it holds, to tell whether it should ask for a new one.
 
-A new signal is a file with a function of `Held` and a line here. Names are the policies' names for them.
+A new signal is a file with a function of `HeldSince` and a line here. Names are the policies' names for them. All are
+functions of (user, cut, step) alone: of the list, of what the user did since it came, and of the device's own model.
 """
 
 from __future__ import annotations
@@ -11,15 +12,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from models.held import Held
+    from models.held import HeldSince
 
-NAMES = ("footrule",)
+NAMES = (
+    "age",
+    "consumed",
+    "coverage",
+    "drift",
+    "entropy",
+    "footrule",
+    "kendall",
+    "margin",
+    "motion",
+    "recent_hits",
+    "recent_misses",
+    "rank_biased",
+    "top_kendall",
+    "top_overlap",
+)
 """Each names a file of this folder and the function in it."""
 
+OF_CATALOGUE = frozenset({"coverage"})
+"""Those that compare the list with items outside it, and so need part of the catalogue on the device."""
 
-def signal(name: str) -> Callable[[Held], Tensor]:
-    """The function of a signal: Held of N moments -> [N] values. Imports torch."""
+
+def signal(name: str) -> Callable[[HeldSince], Tensor]:
+    """The function of a signal: HeldSince of N moments -> [N] values. Imports torch."""
     from importlib import import_module
 
-    function: Callable[[Held], Tensor] = getattr(import_module(f"models.signals.{name}"), name)
+    function: Callable[[HeldSince], Tensor] = getattr(import_module(f"models.signals.{name}"), name)
     return function

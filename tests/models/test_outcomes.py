@@ -1,6 +1,6 @@
 """The store says of every (user, cut, step) what the models say one by one, and nothing consumed is ever shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -11,11 +11,10 @@ import torch
 
 from models.blocks import Blocks, best
 from models.catalogue import part_of
-from models.held import Held
 from models.live import Live
 from models.llms import causal
 from models.outcomes import NOTHING, SHORTEST, OutcomeStore
-from models.signals import signal
+from models.signals import NAMES
 from models.srms import build
 from scenarios.behaviour import build as behaviour_of
 from scenarios.population import Population
@@ -43,10 +42,11 @@ class World:
         catalogue: Catalogue | None = None,
         dtype: torch.dtype = torch.float64,
         length: int = LENGTH,
+        signals: Sequence[str] = ("footrule",),
     ) -> None:
         torch.manual_seed(4)
         n_items = population.behaviour.n_items
-        self.population, self.length, self.dtype = population, length, dtype
+        self.population, self.length, self.dtype, self.signals = population, length, dtype, signals
         self.srm = build(n_items, Srm.model_validate({"kind": kind, "width": 8, "layers": 1, "window": 6}))
         self.llm = causal.build(n_items, CausalLlm(width=8, layers=1, heads=2, window=8))
         torch.nn.init.normal_(self.llm.network.model.embed_tokens.weight)
@@ -59,17 +59,17 @@ class World:
         population = self.population
         return Blocks(
             population.behaviour, population.replay_from, population.steps, self.srm, self.llm, self.fusion, self.part,
-            self.length, ["footrule"],
+            self.length, self.signals,
         )  # fmt: skip
 
     def store(self, folder: Path, open_models: Callable[[], Blocks] | None = None) -> OutcomeStore:
         precision = str(self.dtype).removeprefix("torch.")
         items = min(self.length, self.population.behaviour.n_items)
         opened = open_models or self.blocks
-        return OutcomeStore(self.population.steps, items, ["footrule"], precision, folder, opened, print)
+        return OutcomeStore(self.population.steps, items, self.signals, precision, folder, opened, print)
 
     def live(self) -> Live:
-        return Live(self.population, self.srm, self.llm, self.fusion, self.part, self.length, ["footrule"])
+        return Live(self.population, self.srm, self.llm, self.fusion, self.part, self.length, self.signals)
 
 
 def triples(population: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -143,6 +143,37 @@ def test_a_device_by_itself_is_the_oracle(
             theirs.append(device.rank())
     assert mine.tolist() == theirs
     assert len(set(theirs)) > 3
+
+
+@pytest.mark.parametrize("kind", get_args(SrmKind))
+@pytest.mark.parametrize("catalogue", [PopularCatalogue(items=20), WholeCatalogue()], ids=lambda c: c.kind)
+def test_every_signal_of_the_store_is_the_device_s_own(
+    kind: str, catalogue: Catalogue, population: Population, tmp_path: Path
+) -> None:
+    assert_same_signals(World(population, kind, catalogue=catalogue, signals=NAMES), tmp_path)
+
+
+def test_signals_of_items_taken_again_and_of_long_lists(tmp_path: Path) -> None:
+    assert_same_signals(World(repeating(), catalogue=WholeCatalogue(), signals=NAMES, length=N_ITEMS + 5), tmp_path)
+
+
+def assert_same_signals(world: World, folder: Path) -> None:
+    """For all signals; that of every user's first, second and sixth list."""
+    store, live = world.store(folder), world.live()
+    for user in world.population.replayed.tolist():
+        steps = int(world.population.steps[user])
+        for cut in (cut for cut in (0, 1, 5) if cut < steps):
+            device = live.device(user)
+            seen = []
+            for step in range(steps):
+                device.look(step)
+                if step == cut:
+                    device.hold(cut)
+                if step >= cut:
+                    seen.append(device.signals())
+            for name in world.signals:
+                mine = store.signal(name, user, cut, cut, steps)
+                np.testing.assert_allclose(mine, [each[name] for each in seen], atol=1e-12, err_msg=name)
 
 
 def repeating() -> Population:
@@ -291,17 +322,3 @@ def test_nothing_lies_beyond_the_end_of_a_stream(population: Population, tmp_pat
     user = int(population.replayed[0])
     with pytest.raises(IndexError, match="beyond the end"):
         store.ensure(np.array([user]), np.array([0]), population.steps[[user]] + 1)
-
-
-def test_the_footrule_has_its_known_values() -> None:
-    footrule = signal("footrule")
-    for count in (1, 2, 7, 50):
-        order = torch.arange(count, 0, -1, dtype=torch.float64)[None]
-        left = torch.ones(1, count, dtype=torch.bool)
-        assert footrule(Held(order, order, left)).item() == 0
-        assert footrule(Held(order, -order, left)).item() == (count * count // 2) / count
-    draws = torch.Generator().manual_seed(1)
-    random = torch.rand(4000, 50, generator=draws, dtype=torch.float64)
-    held = Held(torch.zeros_like(random), random, torch.ones_like(random, dtype=torch.bool))
-    assert footrule(held).mean().item() == pytest.approx((50 - 1 / 50) / 3, rel=0.01)
-    assert footrule(Held(random[:1], random[:1], torch.zeros(1, 50, dtype=torch.bool))).item() == 0
