@@ -7,6 +7,7 @@ answer that comes while it sleeps (a late one, or one to a request that a newer 
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 
 import numpy as np
@@ -38,6 +39,8 @@ class SleepingFleet:
         self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
+        self.waits = array("q")
+        """Of every wait that ended with an interaction: device, step, and ticks by which it and later ones are late."""
         self.held_back: IntArray = np.zeros(world.devices, np.int64)
         """[devices] requests that were wanted while the device's breaker was open."""
         self.lived: IntArray = world.lengths.copy()
@@ -184,6 +187,7 @@ class SleepingDevice:
         self._blocked = False
         self._shift = fleet.clock.tick - self._times[here]
         fleet.waited[self._device] = self._shift
+        fleet.waits.extend((self._device, self._asked, self._shift))
         if self._stop is not None:
             self._end = bisect_left(self._times, self._stop - self._shift, here + 1, self._end)
         self.shown()

@@ -72,7 +72,7 @@ class Exchange:
     def drop(self, request: Request, status: int = ABANDONED) -> None:
         """The device gives up a request that it still waits for; it is not told of its end."""
         request.status = status
-        request.settled = True
+        request.settled = self._clock.tick
         self._hang_up(request)
         self.close(request)
 
@@ -95,7 +95,7 @@ class Exchange:
     def _reply(self, request: Request, size: int) -> None:
         arrival = self._network.down(request, size, self._clock.tick)
         if arrival == NEVER:
-            if not request.settled:
+            if request.settled == NEVER:
                 request.status = LOST
             self.close(request)
         else:
@@ -104,13 +104,13 @@ class Exchange:
     def _answer(self, moment: Moment) -> None:
         request: Request = moment.subject
         request.reached = self._clock.tick
-        if not request.settled:
+        if request.settled == NEVER:
             if request.cut == NOTHING:
                 request.status = REJECTED
             else:
                 request.status = ANSWERED
                 request.answered = request.reached
-            request.settled = True
+            request.settled = request.reached
             request.owner.settled(request)
         elif self._use_late and request.cut != NOTHING:
             request.ends += 1
@@ -119,10 +119,10 @@ class Exchange:
 
     def _time_out(self, moment: Moment) -> None:
         request: Request = moment.subject
-        if not request.settled:
+        if request.settled == NEVER:
             if request.status == IN_FLIGHT:
                 request.status = TIMED_OUT
-            request.settled = True
+            request.settled = self._clock.tick
             self._hang_up(request)
             request.owner.settled(request)
 

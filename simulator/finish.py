@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from analysis.curve import Digest, digest
+from scenarios.schema.cloud import Cloud
 from simulator import cells
+from simulator.policies.base import Point
 from simulator.preparation import Experiment
 from simulator.progress import Tell
-from simulator.run import run, run_live
+from simulator.run import Result, run, run_live
 
 
 def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: Tell | None) -> None:
@@ -20,24 +23,27 @@ def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: 
         result = run_live(world, policy, cell.seed, experiment.recommenders.live(), tell)
     else:
         result = run(world, policy, cell.seed, experiment.rehearse(), tell)
-    facts = {
-        "policy": cell.point.name,
-        "parameter": cell.point.parameter,
-        "replication": cell.replication,
-        "seed": cell.seed,
+    told = facts(cell.point, cell.replication, cell.seed, result, world.cloud)
+    boiled = digest(result.requests, result.devices, told)
+    tables = {"requests": result.requests, "devices": result.devices, "series": result.series, "users": boiled.users}
+    cells.write(folder / cell.folder, tables, {**told, "summary": boiled.summary})
+    experiment.recommenders.outcomes.flush()
+
+
+def facts(point: Point, replication: int, seed: int, result: Result, cloud: Cloud) -> dict[str, Any]:
+    """What `cell.json` says of a run, but for its summary."""
+    return {
+        "policy": point.name,
+        "parameter": point.parameter,
+        "replication": replication,
+        "seed": seed,
         "duration_s": result.duration_s,
-        "replicas": result.provisioned_s / result.duration_s
-        if result.duration_s
-        else experiment.scenario.cloud.replicas,
+        "replicas": result.provisioned_s / result.duration_s if result.duration_s else cloud.replicas,
         "busy_s": result.busy_s,
         "provisioned_s": result.provisioned_s,
         "usd": result.usd,
         "ledger": asdict(result.ledger),
     }
-    boiled = digest(result.requests, result.devices, facts)
-    tables = {"requests": result.requests, "devices": result.devices, "users": boiled.users}
-    cells.write(folder / cell.folder, tables, {**facts, "summary": boiled.summary})
-    experiment.recommenders.outcomes.flush()
 
 
 def read(folder: Path) -> Digest:

@@ -20,10 +20,10 @@ from simulator.clock import MILLISECOND, NEVER, SECOND, ticks
 from simulator.cloud.accounts import Accounts
 from simulator.cloud.replicas import DRAINING, UP
 from simulator.outcomes import IntArray
+from simulator.stays import FAR, Stays, stays
 
 Log = Mapping[str, IntArray]
 Bools = npt.NDArray[np.bool_]
-FAR = np.iinfo(np.int64).max
 
 
 class BrokenLawError(Exception):
@@ -33,20 +33,6 @@ class BrokenLawError(Exception):
         super().__init__(law)
         self.law = law
         self.rows = rows
-
-
-@dataclass(frozen=True)
-class _Stays:
-    """Every stay of a request in the cloud: it waits from `entered` to `exit`, and is in work from there to `ended`
-    where `worked`. row: place in the request log. replica: where it was worked on, or in whose queue it waited."""
-
-    row: IntArray
-    replica: IntArray
-    entered: IntArray
-    exit: IntArray
-    ended: IntArray
-    size: IntArray
-    worked: Bools
 
 
 @dataclass(frozen=True)
@@ -60,12 +46,12 @@ class _Spans:
 
 def check(log: Log, accounts: Accounts, cloud: Cloud) -> None:
     """Hold the work against its laws. Raises `BrokenLawError`."""
-    stays = _stays(log, accounts)
-    _replicas_are_there(stays, accounts)
+    found = stays(log, accounts)
+    _replicas_are_there(found, accounts)
     if isinstance(cloud.batching, ContinuousBatching):
-        work = _continuous_work(stays, cloud.batching, len(accounts.busy))
+        work = _continuous_work(found, cloud.batching, len(accounts.busy))
     else:
-        work = _static_work(stays)
+        work = _static_work(found)
     busy = np.zeros(len(accounts.busy), np.int64)
     np.add.at(busy, work.replica, work.until - work.since)
     if busy.tolist() != list(accounts.busy):
@@ -75,7 +61,7 @@ def check(log: Log, accounts: Accounts, cloud: Cloud) -> None:
         )
     up = _up(accounts.shifts)
     for station in [None] if cloud.routing == "shared-queue" else range(len(accounts.busy)):
-        here = stays if station is None else _pick(stays, stays.replica == station)
+        here = found if station is None else _pick(found, found.replica == station)
         _nobody_rests(here, _at(work, station), _at(up, station), cloud)
         if isinstance(cloud.discipline, FirstIn) and not len(accounts.detours["number"]):
             _in_order(here)
@@ -92,13 +78,13 @@ def _none() -> IntArray:
     return np.zeros(0, np.int64)
 
 
-def _demand(holds: Bools, law: str, stays: _Stays) -> None:
+def _demand(holds: Bools, law: str, stays: Stays) -> None:
     if not holds.all():
         raise BrokenLawError(law, np.unique(stays.row[~holds]))
 
 
-def _pick(stays: _Stays, which: Bools | IntArray) -> _Stays:
-    return _Stays(**{name: column[which] for name, column in vars(stays).items()})
+def _pick(stays: Stays, which: Bools | IntArray) -> Stays:
+    return Stays(**{name: column[which] for name, column in vars(stays).items()})
 
 
 def _at(spans: _Spans, station: int | None) -> _Spans:
@@ -114,33 +100,7 @@ def _up(shifts: Log) -> _Spans:
     return _Spans(shifts["replica"][up], shifts["since"][up], shifts["until"][up])
 
 
-def _stays(log: Log, accounts: Accounts) -> _Stays:
-    """The last stays are in the log itself, those before in the detours, in their order."""
-    detours = accounts.detours
-    row = np.flatnonzero(log["arrived"] != NEVER)
-    last_entered = log["arrived"].copy()
-    begins = log["arrived"][detours["number"]]
-    order = np.lexsort((detours["ended"], detours["number"]))
-    again = np.flatnonzero(np.diff(detours["number"][order]) == 0)
-    begins[order[again + 1]] = detours["ended"][order[again]]
-    last_entered[detours["number"][order]] = detours["ended"][order]  # the last of each request stays
-    worked = log["started"][row] != NEVER
-    left = np.where(log["left"][row] == NEVER, FAR, log["left"][row])
-    detour_worked = detours["started"] != NEVER
-    return _Stays(
-        row=np.concatenate([row, detours["number"]]),
-        replica=np.concatenate([log["replica"][row], detours["replica"]]),
-        entered=np.concatenate([last_entered[row], begins]),
-        exit=np.concatenate(
-            [np.where(worked, log["started"][row], left), np.where(detour_worked, detours["started"], detours["ended"])]
-        ),
-        ended=np.concatenate([np.where(worked, log["finished"][row], left), detours["ended"]]),
-        size=np.concatenate([log["batch_size"][row], detours["batch_size"]]),
-        worked=np.concatenate([worked, detour_worked]),
-    )
-
-
-def _replicas_are_there(stays: _Stays, accounts: Accounts) -> None:
+def _replicas_are_there(stays: Stays, accounts: Accounts) -> None:
     """Work begins on a replica that is up and ends before it is gone; only a crash or a farewell ends it early."""
     shifts, worked = accounts.shifts, _pick(stays, stays.worked)
     _demand((worked.replica >= 0) & (worked.replica < len(accounts.busy)), "a replica there is has served it", worked)
@@ -174,7 +134,7 @@ def _latest(spans: _Spans, replica: IntArray, time: IntArray) -> IntArray:
     return place
 
 
-def _static_work(stays: _Stays) -> _Spans:
+def _static_work(stays: Stays) -> _Spans:
     """The batches: a replica works on one at a time, on as many requests as it says."""
     stays = _pick(stays, np.flatnonzero(stays.worked))
     stays = _pick(stays, np.lexsort((stays.ended, stays.exit, stays.replica)))
@@ -191,7 +151,7 @@ def _static_work(stays: _Stays) -> _Spans:
     return spans
 
 
-def _continuous_work(stays: _Stays, batching: ContinuousBatching, replicas: int) -> _Spans:
+def _continuous_work(stays: Stays, batching: ContinuousBatching, replicas: int) -> _Spans:
     """When there is something in work, which is never more than there are slots."""
     owner, since, until = [_none()], [_none()], [_none()]
     for replica in range(replicas):
@@ -223,7 +183,7 @@ def _over_time(intervals: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, li
     return time[last], counts
 
 
-def _nobody_rests(stays: _Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
+def _nobody_rests(stays: Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
     """At one station, no replica that is up rests while work waits that it may take."""
     if not len(stays.row):
         return
@@ -257,7 +217,7 @@ def _longest(milliseconds: Mapping[int, float], tokens: int) -> float:
     return max(float(at_most), *(milliseconds[size] for size in sizes if size <= tokens))
 
 
-def _arrived(stays: _Stays) -> IntArray:
+def _arrived(stays: Stays) -> IntArray:
     """[stays] when the request first came to the cloud."""
     if len(stays.row) == len(np.unique(stays.row)):
         return stays.entered
@@ -266,13 +226,13 @@ def _arrived(stays: _Stays) -> IntArray:
     return np.asarray(first[stays.row], np.int64)
 
 
-def _demand_none(wrong: IntArray, law: str, stays: _Stays) -> None:
+def _demand_none(wrong: IntArray, law: str, stays: Stays) -> None:
     """No request waits, or is in work, at any of these moments, from each of which a state lasts."""
     if len(wrong):
         _demand(np.searchsorted(wrong, stays.ended) == np.searchsorted(wrong, stays.entered), law, stays)
 
 
-def _somebody_joins(times: IntArray, room: Bools, starts: IntArray, within: int, stays: _Stays) -> None:
+def _somebody_joins(times: IntArray, room: Bools, starts: IntArray, within: int, stays: Stays) -> None:
     """While somebody waits and there is a free slot, somebody takes it within an iteration."""
     begins = room & (np.isin(times, starts) | ~np.append(False, room[:-1]))
     run = np.cumsum(begins)
@@ -283,7 +243,7 @@ def _somebody_joins(times: IntArray, room: Bools, starts: IntArray, within: int,
     _demand_none(wrong, "nobody waits longer than an iteration for a free slot", stays)
 
 
-def _in_order(stays: _Stays) -> None:
+def _in_order(stays: Stays) -> None:
     """First come, first served."""
     stays = _pick(stays, np.flatnonzero(stays.worked))
     order = np.argsort(stays.entered, kind="stable")

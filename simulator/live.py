@@ -6,6 +6,7 @@ the look ahead nor the outcomes, so that both agree only if both are right.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator
 
 import numpy as np
@@ -38,6 +39,8 @@ class LiveFleet:
         self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
+        self.waits = array("q")
+        """As the sleeping fleet's."""
         self.held_back: IntArray = np.zeros(world.devices, np.int64)
         """[devices] requests that were wanted while the device's breaker was open."""
         self.ended = 0
@@ -106,6 +109,7 @@ class LiveOwner:
                         fleet.waited[self._device] = shift
                         if self._has_left():
                             break
+                        fleet.waits.extend((self._device, step, shift))
                         self._take_letter()
             self.ranks.append(self._model.rank())
             fleet.progress.add(1)

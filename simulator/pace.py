@@ -64,12 +64,32 @@ class Pace:
     def clock(self, device: int) -> tuple[memoryview, int, int]:
         """Times, first, end: the device's i-th interaction happens at times[first + i], first + i < end."""
         number = device // BLOCK
+        end = int(self._ends[device]) - self._before(number)
+        return self._block(number), end - int(self._world.lengths[device]), end
+
+    def times(self, first: int, until: int, lived: IntArray) -> IntArray:
+        """[sum(lived[first:until])] times of the first `lived` interactions of devices first .. until - 1, in turn."""
+        parts = []
+        for number in range(first // BLOCK, -(-until // BLOCK)):
+            devices = slice(max(first, number * BLOCK), min(until, (number + 1) * BLOCK))
+            lengths = self._world.lengths[devices]
+            end = int(self._ends[devices.stop - 1]) - self._before(number)
+            part = np.asarray(self._block(number))[end - int(lengths.sum()) : end]
+            if not np.array_equal(lengths, lived[devices]):
+                step = np.arange(len(part)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+                part = part[step < np.repeat(lived[devices], lengths)]
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def _before(self, number: int) -> int:
+        """Interactions of all blocks before this one."""
+        return int(self._ends[number * BLOCK - 1]) if number else 0
+
+    def _block(self, number: int) -> memoryview:
         times = self._blocks[number]
         if times is None:
             times = self._blocks[number] = self._make(number).data
-        before = int(self._ends[number * BLOCK - 1]) if number else 0
-        end = int(self._ends[device]) - before
-        return times, end - int(self._world.lengths[device]), end
+        return times
 
     def _make(self, number: int) -> IntArray:
         """[interactions of the block's devices] their times, one device after the other."""

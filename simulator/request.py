@@ -74,8 +74,8 @@ class Request:
         self.arrived = self.started = self.finished = self.answered = NEVER
         self.applied = -1
         self.status = IN_FLIGHT
-        self.settled = False
-        """Whether the device waits for it no longer."""
+        self.settled = NEVER
+        """When the device ceased to wait for it."""
         self.ends = 2
         """How many of its two ends, network and device, are not done with it; at 0 it is written to the log."""
         self.cut = step

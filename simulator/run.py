@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simulator.accuracy import Ranks, device_table
+from simulator.accuracy import device_table
 from simulator.clock import SECOND
 from simulator.cloud.shares import shares
 from simulator.conduct import conduct
@@ -22,13 +22,15 @@ from simulator.outcomes import IntArray, LiveModels
 from simulator.policies.base import Policy
 from simulator.progress import Tell
 from simulator.records import request_table
+from simulator.series import Audience, Windows, series
+from simulator.shown import Ranks, shown
 from simulator.stage import Stage
 from simulator.world import World
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run leaves: the two tables of docs/design.md, the books, and the cloud's time.
+    """What a run leaves: the tables of docs/design.md, the books, and the cloud's time.
 
     duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s:
     time for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the
@@ -38,6 +40,7 @@ class Result:
 
     requests: pd.DataFrame
     devices: pd.DataFrame
+    series: pd.DataFrame
     ledger: Ledger
     duration_s: float
     busy_s: float
@@ -90,13 +93,17 @@ def _result(
     ledger = balance(log, exchange.issued, accounts, world.cloud)
     lived = fleet.lived
     conduct(log, world.fleet, lived, stage.departures)
-    devices = device_table(world, log, lived, fleet.waited, fleet.held_back, ranks)
+    windows = Windows.over(last)
+    audience = Audience(windows, stage.pace, lived, fleet.waits)
+    pieces = audience.watch(shown(world, log, lived, ranks))
+    devices = device_table(world, log, lived, fleet.waited, fleet.held_back, pieces)
     devices["radio_j"] = radio_joules(log, access_classes(world.network), stage.network.classes)
     devices["compute_j"] = stage.pace.joules(lived)
     devices["access"], devices["region"] = stage.network.classes, stage.network.regions
     return Result(
         requests=request_table(log, world.device_users, shares(log, accounts.detours, world.cloud)),
         devices=devices,
+        series=series(windows, log, accounts, world.cloud, audience),
         ledger=ledger,
         duration_s=last / SECOND,
         busy_s=sum(accounts.busy) / SECOND,

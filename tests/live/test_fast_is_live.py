@@ -19,6 +19,7 @@ def agree(world: World, policy: Policy, seed: int) -> None:
     live = run_live(world, policy, seed, HashModels())
     pd.testing.assert_frame_equal(fast.requests, live.requests, check_exact=True)
     pd.testing.assert_frame_equal(fast.devices, live.devices, check_exact=True)
+    pd.testing.assert_frame_equal(fast.series, live.series, check_exact=True)
     assert (fast.ledger, fast.duration_s, fast.busy_s) == (live.ledger, live.duration_s, live.busy_s)
     assert live.ranks is not None
     assert int(((live.ranks >= 1) & (live.ranks <= 10)).sum()) == fast.devices["hits_at_10"].sum()
