@@ -1,0 +1,239 @@
+"""Every key of a scenario counts: to change it changes something that comes out.
+
+The schema is walked (`keys`); a key that has no witness (`witnesses`) makes this fail, and so does one whose values all
+come to the same. Compared is what comes out where the key acts: the streams, what the models say, or the tables, books
+and bill of a run; never the scenario itself or a hash of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from keys import Document, Key, Step, keys
+from witnesses import TWINS, WITHOUT_EFFECT, Witness, base, name_of, typical, witnesses
+from worlds import HashOutcomes, footrules
+
+from models import srms
+from models.llms import causal
+from models.recommenders import prepare
+from scenarios.behaviour import save
+from scenarios.datasets import folder as published_folder
+from scenarios.datasets import obtain
+from scenarios.datasets.synthetic import generate
+from scenarios.population import Population
+from scenarios.schema import Scenario
+from scenarios.schema.base import Block
+from scenarios.schema.cloud import Cloud
+from scenarios.schema.data import Synthetic
+from scenarios.schema.recommenders import CausalLlm
+from scenarios.split import split
+from simulator.cells import replication_seed
+from simulator.policies import AnyPolicy
+from simulator.rehearse import rehearse
+from simulator.run import run
+from simulator.world import World
+
+AnyScenario = Scenario[AnyPolicy]
+KEYS = {key.path: key for key in keys(AnyScenario)}
+NAMES = [path for path in KEYS if name_of(path) not in WITHOUT_EFFECT]
+
+
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with what scenarios may refer to, and a cache that has two published sets, made up."""
+    folder = tmp_path_factory.mktemp("keys")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECFLEET_CACHE", str(folder / "cache"))
+        small = Synthetic(users=12, items=40, interactions_per_user=15)
+        places = [published_folder(f"movielens-{size}") for size in ("100k", "1m")]
+        for seed, place in enumerate([*places, folder / "imported", folder / "imported-too"]):
+            save(generate(small, seed), place)
+        for name in "ab":
+            (folder / f"{name}.csv").write_text(f"time_s,rtt_ms\n0,10\n1,{20 + ord(name)}\n3,200\n")
+        for seed, name in enumerate(("llama-a", "llama-b")):
+            causal.torch.manual_seed(seed)
+            causal.build(40, CausalLlm(width=8, layers=1, heads=2, window=8)).network.save_pretrained(folder / name)
+        yield folder
+        outcome.cache_clear()
+
+
+def scenario(folder: Path, *settings: tuple[Key, Any]) -> AnyScenario:
+    """The base with these keys set, as a file would set them; a policy of one value where none is set."""
+    document: Document = base()
+    for key, value in settings:
+        key.put(document, value, typical(folder))
+    return AnyScenario.model_validate(document)
+
+
+def digest(*parts: Any) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return found.hexdigest()
+
+
+def streams(spec: AnyScenario) -> Population:
+    """What is replayed."""
+    return split(obtain(spec.data.source, Path(), spec.seed, print, False), spec.data.split)
+
+
+def of_streams(spec: AnyScenario) -> str:
+    """What comes out of `data.source` and `data.split`."""
+    found = streams(spec)
+    data = found.behaviour
+    return digest(data.offsets, data.items, data.times, found.history_end, found.replay_from)
+
+
+def of_models(spec: AnyScenario) -> str:
+    """What comes out of `recommenders`, `fusion` and `fleet.catalogue`: ranks, signals, and the facts in a summary."""
+    models = prepare(
+        streams(spec), spec.recommenders, spec.fleet.catalogue, spec.fusion, ("footrule",), print, progress=False
+    )
+    users = models.population.replayed
+    steps = models.population.steps[users]
+    ranks = [models.outcomes.ranks(users, np.full_like(users, cut), users * 0, steps) for cut in (-1, 0)]
+    signals = [models.outcomes.signal("footrule", user, 0, 0, n) for user, n in zip(users.tolist(), steps, strict=True)]
+    facts = {name: value for name, value in models.facts.items() if name != "precision"}
+    for model in ("srm", "llm"):
+        facts[model] = {name: value for name, value in facts[model].items() if name not in ("weights", "kind")}
+    return digest(*ranks, *(signal.astype(np.float64) for signal in signals), facts)
+
+
+def of_runs(spec: AnyScenario) -> str:
+    """What comes out of everything else: tables, books and bill of each point and replication, on made-up outcomes."""
+    lengths = np.full(10, 12)
+    stamps = np.cumsum(np.random.default_rng(1).exponential(0.5, lengths.sum()))
+    world = World(
+        pace=spec.data.pace,
+        fleet=spec.fleet,
+        network=spec.network,
+        cloud=spec.cloud,
+        users=np.arange(10),
+        steps=lengths,
+        first=np.cumsum(lengths) - lengths,
+        stamps=stamps,
+        answer_items=20,
+        histories=np.arange(10) * 3 % 7,
+    )
+    found = []
+    validation = np.sort(footrules(1, 0, np.arange(100))).astype(np.float64)
+    for point in (point for family in spec.sweep.policies for point in family.points(lambda _: validation)):
+        for replication in range(spec.sweep.replications):
+            seed = replication_seed(spec.seed, replication)
+            made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, HashOutcomes(lengths)))
+            tables = [made.requests, made.devices.drop(columns=["access", "region"])]  # those only say what was drawn
+            found += [table.select_dtypes("number").to_numpy(np.float64) for table in tables]
+            found += [made.requests["status"].tolist(), made.duration_s, made.busy_s, made.usd, asdict(made.ledger)]
+    return digest(*found)
+
+
+@cache
+def outcome(path: str, text: str) -> str:
+    """What comes out of a scenario where a key acts."""
+    spec = AnyScenario.model_validate_json(text)
+    if path.startswith(("data.source", "data.split")):
+        return of_streams(spec)
+    if path.startswith(("recommenders", "fusion", "fleet.catalogue")):
+        return of_models(spec)
+    return of_runs(spec)
+
+
+def level(path: str) -> str:
+    """The part of the house in which a key acts, so that worlds without a change are run once."""
+    of = ("data.source", "data.split", "recommenders", "fusion", "fleet.catalogue")
+    return next((part for part in of if path.startswith(part)), "")
+
+
+def demand_witness(path: str, known: dict[str, Witness]) -> Witness:
+    name = name_of(path)
+    assert name in known, f"the key {path} has no witness that it counts: tests/simulator/witnesses.py needs {name!r}"
+    return known[name]
+
+
+def neighbour(path: str, given: str) -> str:
+    """A key that a witness names, where the witness speaks for a key somewhere else (`witnesses.ALIKE`)."""
+    name = name_of(path)
+    rest = next((n for n in range(len(name)) if path.endswith(name[n:])), len(name))  # where both begin to be the same
+    moved = path.removesuffix(name[rest:]) + given[rest:]
+    return moved if given.startswith(name[:rest]) and moved in KEYS else given
+
+
+def outcomes_of(path: str, witness: Witness, folder: Path) -> dict[str, str]:
+    """Value -> what comes out."""
+    key = KEYS[neighbour(path, witness.at) if witness.at else path]
+    given = [(KEYS[neighbour(path, name)], value) for name, value in witness.given.items()]
+    values = witness.values or key.values
+    assert len(values) > 1, f"the witness of {path} needs two values"
+    found = {}
+    for value in values:
+        label = str(value.kind) if isinstance(value, Step) else str(value)
+        found[label] = outcome(level(path), scenario(folder, *given, (key, value)).model_dump_json())
+    return found
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_every_key_changes_something(path: str, laid: Path) -> None:
+    found = outcomes_of(path, demand_witness(path, witnesses(laid)), laid)
+    pairs = (pair for pair in combinations(found, 2) if pair != TWINS.get(path))
+    alike = [f"{a} and {b}" for a, b in pairs if found[a] == found[b]]
+    assert not alike, f"{path}: nothing tells {'; '.join(alike)}"
+
+
+LABELS = {"name": ("one", "two"), "question": ("one", "two")} | {
+    path: (0.1, 0.2) for path in WITHOUT_EFFECT if path.startswith("objective.")
+}
+
+
+@pytest.mark.parametrize("path", LABELS)
+def test_labels_and_objectives_change_nothing_of_a_run(path: str, laid: Path) -> None:
+    one, two = outcomes_of(path, Witness(LABELS[path]), laid).values()
+    assert one == two
+
+
+def test_no_witness_speaks_for_a_key_that_is_gone(laid: Path) -> None:
+    assert set(witnesses(laid)) == {name_of(path) for path in NAMES}
+    assert set(WITHOUT_EFFECT) <= set(KEYS)
+
+
+def test_a_new_key_without_a_witness_is_named(laid: Path) -> None:
+    class Insurance(Block):
+        premium: float = 1.0
+
+    class Wider(Cloud):
+        insurances: tuple[Insurance, ...] = ()
+
+    new = [key.path for key in keys(Wider, at="cloud") if key.path not in KEYS]
+    assert new == ["cloud.insurances", "cloud.insurances[].premium"]
+    with pytest.raises(AssertionError, match=r"the key cloud.insurances\[\].premium has no witness"):
+        demand_witness(new[1], witnesses(laid))
+
+
+OPTIONS = {
+    "din.negatives": (4, 64),
+    "ttt4rec.inner": ("linear", "mlp"),
+    "ttt4rec.inner_batch": (2, 4),
+    "ttt4rec.updates": (True, False),
+    "ttt4rec.fast_weights": ("reset", "persist"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS["recommenders.srm.kind"].values)
+def test_every_option_of_a_device_model_changes_something(kind: str, laid: Path) -> None:
+    model = srms.build(
+        20, AnyScenario.model_validate(base() | {"recommenders": {"srm": {"kind": kind}}}).recommenders.srm
+    )
+    for option in model.OPTIONS:
+        values = OPTIONS[f"{kind}.{option}"]
+        given = {"recommenders.srm.kind": kind}
+        found = outcomes_of(
+            "recommenders.srm.options", Witness(tuple({option: value} for value in values), given), laid
+        )
+        assert len(set(found.values())) == 2, f"recommenders.srm.options: nothing tells {option} {values}"
