@@ -76,6 +76,13 @@ class SleepingFleet:
         for device in self._devices:
             device.shown()
 
+    def sleeps_until(self, time: int) -> None:
+        """A device asks no more and has its last interaction then; till the last of all, the world goes on."""
+        if time > self.ended:
+            self.ended = time
+            if time > self.clock.tick:
+                self.clock.at(time, INTERACTION)
+
     def wake(self, device: int) -> None:
         """Note that a device interacts now."""
         self._awake = max(self._awake, (self.clock.tick, device))
@@ -255,7 +262,7 @@ class SleepingDevice:
             self._alarm = None
             self._tell(n - 1)
             if self._stop is None:
-                fleet.ended = max(fleet.ended, self._times[self._end - 1] + self._shift)
+                fleet.sleeps_until(self._times[self._end - 1] + self._shift)
 
     def _tell(self, step: int) -> None:
         """Tell progress of the steps up to this one."""

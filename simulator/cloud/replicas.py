@@ -43,11 +43,10 @@ class Replicas:
         return sorted(r for r, s in self.state.items() if s != DRAINING)
 
     def shifts(self, end: int) -> dict[str, IntArray]:
-        """Column -> [intervals]: replica, state, since, until; what still lasts is taken to last until `end`."""
-        lasting = [(r, s, self._since[r], max(end, self._since[r])) for r, s in self.state.items()]
-        table = np.array(sorted(self._past + lasting, key=lambda row: (row[0], row[2], row[3])), np.int64).reshape(
-            -1, 4
-        )
+        """Column -> [intervals]: replica, state, since, until; what lasts longer is taken to last until `end`."""
+        rows = self._past + [(r, s, self._since[r], end) for r, s in self.state.items()]
+        rows = [(r, s, since, min(until, end)) for r, s, since, until in rows if since <= end]
+        table = np.array(sorted(rows, key=lambda row: (row[0], row[2], row[3])), np.int64).reshape(-1, 4)
         return {name: table[:, i].copy() for i, name in enumerate(("replica", "state", "since", "until"))}
 
     def _close(self, replica: int) -> None:

@@ -20,7 +20,10 @@ def agree(world: World, policy: Policy, seed: int) -> None:
     pd.testing.assert_frame_equal(fast.requests, live.requests, check_exact=True)
     pd.testing.assert_frame_equal(fast.devices, live.devices, check_exact=True)
     pd.testing.assert_frame_equal(fast.series, live.series, check_exact=True)
-    assert (fast.ledger, fast.duration_s, fast.busy_s) == (live.ledger, live.duration_s, live.busy_s)
+    books = [(r.ledger, r.duration_s, r.busy_s, r.provisioned_s, r.usd) for r in (fast, live)]
+    assert books[0] == books[1]
+    for name, column in fast.shifts.items():
+        assert column.tolist() == live.shifts[name].tolist()
     assert live.ranks is not None
     assert int(((live.ranks >= 1) & (live.ranks <= 10)).sum()) == fast.devices["hits_at_10"].sum()
 
