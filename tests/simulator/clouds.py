@@ -6,7 +6,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-SPREADS = st.sampled_from([{"kind": "none"}, {"kind": "lognormal", "sigma": 0.7}, {"kind": "exponential"}])
+SPREADS = st.sampled_from(
+    [
+        {"kind": "none"},
+        {"kind": "lognormal", "sigma": 0.1},
+        {"kind": "lognormal", "sigma": 0.7},
+        {"kind": "exponential"},
+    ]
+)
 ADMISSIONS = st.sampled_from(
     [
         {"kind": "all"},
@@ -22,9 +29,13 @@ DISCIPLINES = st.sampled_from(
         {"kind": "lifo"},
         {"kind": "shortest-history"},
         {"kind": "priority", "shares": (0.3, 0.7)},
+        {"kind": "priority", "shares": (0.2, 0.2, 0.6)},
         {"kind": "earliest-deadline", "classes": ({"share": 0.5, "deadline_ms": 5}, {"share": 0.5, "deadline_ms": 50})},
+        {"kind": "earliest-deadline", "classes": ({"share": 1.0, "deadline_ms": 0},)},
     ]
 )
+
+STATIC_TABLE, CONTINUOUS_TABLE = "t5-base-beam32-v100", "llama2-7b-a100"
 
 
 @st.composite
@@ -64,10 +75,11 @@ def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
         "crashed_requests": draw(st.sampled_from(["requeue", "fail"])),
         "drops_given_up": draw(st.booleans()),
         "billed": draw(st.sampled_from(["busy", "provisioned"])),
+        "usd_per_gpu_hour": draw(st.sampled_from([0.0, 1.8])),
         "tokens": {
             "prompt": draw(st.sampled_from([0, 3])),
             "prompt_per_item": draw(st.sampled_from([0, 1])),
-            "longest_prompt": 30,
+            "longest_prompt": draw(st.sampled_from([8, 30])),
             "output": draw(st.sampled_from([1, 4])),
             "output_sigma": draw(st.sampled_from([0.0, 0.0, 0.8])),
         },
@@ -78,12 +90,14 @@ def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
             "max_size": draw(st.integers(1, 4)),
             "max_wait_ms": draw(st.sampled_from([0.0, 10.0, 20.0])),
         }
-        cloud["service"] = {"milliseconds": {4: max(work.values()), **work}, "spread": draw(SPREADS)}
+        inline = {"milliseconds": {4: max(work.values()), **work}}
+        cloud["service"] = {**draw(st.sampled_from([inline, inline, {"table": STATIC_TABLE}])), "spread": draw(SPREADS)}
     else:
         slots = draw(st.integers(1, 4))
         cloud["batching"] = {"kind": "continuous", "slots": slots, "token_budget": draw(st.sampled_from([slots, 8]))}
         work = draw(st.sampled_from([{1: 0.0}, {1: 10.0}, {1: 5.0, 3: 5.0, 8: 20.0}]))
-        cloud["service"] = {"milliseconds": {8: max(work.values()), **work}}
+        inline = {"milliseconds": {8: max(work.values()), **work}}
+        cloud["service"] = draw(st.sampled_from([inline, inline, {"table": CONTINUOUS_TABLE}]))
     if draw(st.booleans()):
         cloud["crashes"] = draw(spells(pace, [0.02, 0.5]))
         cloud["brownouts"] = draw(spells(pace, [0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
@@ -93,8 +107,10 @@ def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
         cloud["scaling"] = {
             "kind": "concurrency",
             "target": draw(st.sampled_from([0.5, 2.0])),
+            "min_replicas": draw(st.integers(1, replicas)),
             "max_replicas": replicas + draw(st.integers(0, 2)),
             "interval_s": pace * draw(st.sampled_from([0.02, 0.3])),
+            "tolerance": draw(st.sampled_from([0.0, 0.1, 1.0])),
             "down_window_s": draw(st.sampled_from([0.0, 0.5])),
             "loading_s": draw(st.sampled_from([0.0, 0.1])),
         }

@@ -36,12 +36,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Key:
-    """A key and the way to it. values: all it can have where these can be counted, blocks as steps; else empty."""
+    """A key and the way to it. choices: all it can have where these can be counted, blocks as steps; else empty."""
 
     path: str
     way: tuple[Step, ...]
     name: str
-    values: tuple[Any, ...]
+    choices: tuple[Any, ...]
 
     def put(self, document: Document, value: Any, typical: Typical) -> None:
         """Set it in a scenario as plain data; blocks on the way that are absent, or of another kind, become typical."""

@@ -170,7 +170,7 @@ def outcomes_of(path: str, witness: Witness, folder: Path) -> dict[str, str]:
     """Value -> what comes out."""
     key = KEYS[neighbour(path, witness.at) if witness.at else path]
     given = [(KEYS[neighbour(path, name)], value) for name, value in witness.given.items()]
-    values = witness.values or key.values
+    values = witness.values or key.choices
     assert len(values) > 1, f"the witness of {path} needs two values"
     found = {}
     for value in values:
@@ -225,7 +225,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", KEYS["recommenders.srm.kind"].values)
+@pytest.mark.parametrize("kind", KEYS["recommenders.srm.kind"].choices)
 def test_every_option_of_a_device_model_changes_something(kind: str, laid: Path) -> None:
     model = srms.build(
         20, AnyScenario.model_validate(base() | {"recommenders": {"srm": {"kind": kind}}}).recommenders.srm

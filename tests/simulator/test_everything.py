@@ -8,17 +8,23 @@ more worlds than in a routine run:  RECFLEET_WORLDS=10000 pytest tests/simulator
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from keys import Step, keys
 from troubles import rough_worlds
+from witnesses import WITHOUT_EFFECT, name_of
 from worlds import LIST, POLICIES, mixed, outcomes
 
+from scenarios.schema import Scenario
+from scenarios.schema.base import Block
 from scenarios.schema.fleet import Asynchronous
+from simulator.policies import AnyPolicy
 from simulator.policies.base import Policy
 from simulator.rehearse import rehearse
 from simulator.run import Result, run
@@ -26,6 +32,42 @@ from simulator.world import World
 
 WORLDS = int(os.environ.get("RECFLEET_WORLDS", "150"))
 many = settings(max_examples=WORLDS, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def note(block: Block, at: str, seen: dict[str, set[str]]) -> None:
+    """Note under each key what a block has there; one class of access stands for all."""
+    for name, value in block:
+        path = f"{at}.{name}"
+        several = isinstance(value, tuple) and any(isinstance(each, Block) for each in value)
+        for each in value if several else [value]:
+            kind = getattr(each, "kind", None)
+            seen[name_of(path)].add(str(kind) if isinstance(each, Block) else repr(each))
+            if isinstance(each, Block):
+                note(each, f"{path}[{kind or ''}]" if several or kind else path, seen)
+
+
+def test_the_worlds_have_every_feature_there_is_and_no_key_at_one_value_only() -> None:
+    seen = defaultdict[str, set[str]](set)
+
+    @given(rough_worlds())
+    @settings(many, max_examples=250, database=None, derandomize=True, phases=[Phase.generate])
+    def look(w: World) -> None:
+        blocks = {f"data.pace[{w.pace.kind}]": w.pace, "fleet": w.fleet, "network": w.network, "cloud": w.cloud}
+        seen["data.pace"].add(w.pace.kind)
+        for at, block in blocks.items():
+            note(block, at, seen)
+
+    look()
+    for key in keys(Scenario[AnyPolicy]):
+        name = name_of(key.path)
+        of_engine = name.startswith(("data.pace", "fleet", "network", "cloud")) and "catalogue" not in name
+        if not of_engine or name in WITHOUT_EFFECT:
+            continue
+        wanted = {str(each.kind) if isinstance(each, Step) else repr(each) for each in key.choices}
+        assert seen[name] >= wanted, f"{key.path}: no world has {wanted - seen[name]}; see troubles.py and clouds.py"
+        assert len(seen[name]) > 1 or key.choices, (
+            f"{key.path}: every world has {seen[name]}; see troubles.py, clouds.py"
+        )
 
 
 def result(w: World, p: Policy, seed: int = 1) -> Result:
