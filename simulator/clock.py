@@ -8,8 +8,10 @@ sleeps through interactions meets the same world as one that wakes at each.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Any
 
 from simpy import Environment, Event
@@ -22,6 +24,8 @@ NEVER = -1
 """A time that did not come."""
 PATIENCE = 1 << 20
 """Events after which a run must have got somewhere: about a second of computing."""
+PAGE = 34
+"""Bits of a tick within its page of the calendar, which is 17 s."""
 
 _CLASS = 1 << 28
 SERVED = 0 * _CLASS
@@ -49,38 +53,81 @@ def ticks(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
-class Moment(Event):
-    """Something that happens at a set time: its callback is called with it, and finds its subject there.
+Entry = tuple[int, int, int, Any]
+"""(time, priority, number by the order of setting, what happens)"""
 
-    One without a callback is an event of SimPy, for which processes may wait.
-    """
+
+class Moment:
+    """Something that happens at a set time: its callback is called with it, and finds its subject there."""
+
+    __slots__ = ("callback", "subject")
+
+    def __init__(self, callback: Callable[[Any], None], subject: Any) -> None:
+        self.callback = callback
+        self.subject = subject
+
+
+class Due(Event):
+    """A set time for which processes may wait."""
 
     _ok = True
     _value = None
 
-    def __init__(self, clock: Clock, callback: Callable[[Any], None] | None, subject: object) -> None:
-        self.callback = callback
-        self.subject: Any = subject
-        if callback is None:
-            self.env = clock
-            self.callbacks = []
-
 
 class Clock(Environment):
-    """SimPy's environment, counting ticks from 0."""
+    """SimPy's environment, counting ticks from 0.
 
-    tick: int = 0
-    """The current time."""
-    _weak = 0
-    """Moments set by `meanwhile`."""
+    SimPy's queue holds only the page of the calendar that is open, and so fits the processor's caches however many
+    devices sleep; a later page is put in order when it is turned to.
+    """
 
-    def at(
-        self, time: int, priority: int, callback: Callable[[Any], None] | None = None, subject: object = None
-    ) -> Moment:
-        """Let something happen at `time` >= now; a process may also wait for it."""
-        moment = Moment(self, callback, subject)
-        heappush(self._queue, (time, priority, next(self._eid), moment))  # type: ignore[misc]  # SimPy's are ints too
+    def __init__(self) -> None:
+        super().__init__()
+        self.tick: int = 0
+        """The current time."""
+        self._weak = 0
+        """Moments set by `meanwhile`."""
+        self._turns_at = 0
+        """The first tick behind the open page."""
+        self._pages: dict[int, list[Entry]] = {}
+        self._paged = 0
+        """Entries on later pages."""
+        self._numbers: list[int] = []
+        """Heap of the pages' numbers."""
+
+    def at(self, time: int, priority: int, callback: Callable[[Any], None], subject: object = None) -> Moment:
+        """Let something happen at `time` >= now."""
+        moment = Moment(callback, subject)
+        self.enter((time, priority, next(self._eid), moment))
         return moment
+
+    def due(self, time: int, priority: int) -> Due:
+        """A time for which a process may wait."""
+        due = Due(self)
+        self.enter((time, priority, next(self._eid), due))
+        return due
+
+    def schedule(self, event: Event, priority: int = 1, delay: float = 0) -> None:
+        """Used by SimPy for its own events."""
+        self.enter((self.tick + int(delay), priority, next(self._eid), event))
+
+    def next_number(self) -> int:
+        """For an entry that is made now and entered later."""
+        return next(self._eid)
+
+    def enter(self, entry: Entry) -> None:
+        """Put an entry into the calendar."""
+        time = entry[0]
+        if time < self._turns_at:
+            heappush(self._queue, entry)  # type: ignore[misc]  # SimPy's are ints too
+            return
+        self._paged += 1
+        page = self._pages.get(time >> PAGE)
+        if page is None:
+            self._pages[time >> PAGE] = [entry]
+            heappush(self._numbers, time >> PAGE)
+        else:
+            page.append(entry)
 
     def meanwhile(self, time: int, priority: int, callback: Callable[[Any], None], subject: object = None) -> None:
         """Like `at`, for what goes on beside all else and is no reason for the run to go on: see `over`."""
@@ -95,24 +142,25 @@ class Clock(Environment):
     @property
     def over(self) -> bool:
         """Whether nothing is set but what goes on beside all else."""
-        return len(self._queue) == self._weak
+        return len(self._queue) + self._paged == self._weak
 
     def expects(self, kinds: Collection[int]) -> bool:
         """Whether anything of these kinds (`ARRIVAL` and the like) is set."""
-        return any(entry[1] // _CLASS * _CLASS in kinds for entry in self._queue)
+        entries = chain(self._queue, *self._pages.values())
+        return any(entry[1] // _CLASS * _CLASS in kinds for entry in entries)
 
     def play(self, look: Callable[[], None]) -> None:
         """Let everything happen that is scheduled, in order, until nothing is left; `look` is called now and then."""
         queue = self._queue
-        while queue:
+        while queue or self._turn():
             for _ in range(PATIENCE):
-                if not queue:
+                if not queue and not self._turn():
                     return
                 self.tick, _, _, event = heappop(queue)  # type: ignore[assignment]  # all that is set is set at ticks
-                self._now = self.tick
-                if type(event) is Moment and event.callback is not None:
+                if type(event) is Moment:
                     event.callback(event)
                     continue
+                self._now = self.tick
                 callbacks: Any = event.callbacks
                 event.callbacks = None  # type: ignore[assignment]  # as SimPy marks what has happened
                 for callback in callbacks:
@@ -120,3 +168,58 @@ class Clock(Environment):
                 if not event._ok:
                     raise event._value  # a process that failed
             look()
+
+    def _turn(self) -> bool:
+        """Open the next page, or say that there is none."""
+        if not self._numbers:
+            return False
+        number = heappop(self._numbers)
+        page = self._pages.pop(number)
+        self._paged -= len(page)
+        self._queue += page  # type: ignore[arg-type]
+        heapify(self._queue)
+        self._turns_at = (number + 1) << PAGE
+        return True
+
+
+class Row:
+    """Moments that are set in the order of their times, most of which turn out not to matter, as those of time-outs.
+
+    Only the first of them is in the calendar, with those of the same time; those that do not matter any more by then
+    are passed over, but for the last: a run that waits for it goes on till then. Nothing else tells a row from moments
+    set one by one.
+    """
+
+    def __init__(self, clock: Clock, callback: Callable[[Any], None], matters: Callable[[Any], bool]) -> None:
+        self._clock = clock
+        self._callback = callback
+        self._matters = matters
+        self._later: deque[Entry] = deque()
+        self._entered = 0
+        self._until = -1
+
+    def add(self, time: int, priority: int, subject: Any) -> None:
+        """Let it happen at `time`, which is none before that of any added so far."""
+        entry = (time, priority, self._clock.next_number(), subject)
+        if not self._entered or time == self._until:
+            self._enter(entry)
+        else:
+            self._later.append(entry)
+
+    def _enter(self, entry: Entry) -> None:
+        time, priority, number, subject = entry
+        self._clock.enter((time, priority, number, Moment(self._happen, subject)))
+        self._entered += 1
+        self._until = time
+
+    def _happen(self, moment: Moment) -> None:
+        self._callback(moment)
+        self._entered -= 1
+        later = self._later
+        if self._entered or not later:
+            return
+        while len(later) > 1 and not self._matters(later[0][3]):
+            later.popleft()
+        self._enter(later.popleft())
+        while later and later[0][0] == self._until:
+            self._enter(later.popleft())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scenarios.schema.cloud import Cloud as CloudSpec
-from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Moment
+from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Moment, Row
 from simulator.cloud import Cloud
 from simulator.network import Network
 from simulator.outcomes import NOTHING
@@ -42,6 +42,7 @@ class Exchange:
         self._hangs_up = cloud.drops_given_up
         self._hung_up: set[int] = set()
         """Numbers of requests of which this is known to the cloud before they are."""
+        self._time_outs = Row(clock, self._time_out, lambda request: not request.settled)
         self.records = Records()
         self.issued = 0
         self.open: dict[int, Request] = {}
@@ -59,7 +60,7 @@ class Exchange:
             self.close(request)
         else:
             clock.at(arrival, ARRIVAL + device, self._arrive, request)
-        clock.at(now + self._timeout, GIVE_UP + device, self._time_out, request)
+        self._time_outs.add(now + self._timeout, GIVE_UP + device, request)
         return request
 
     def close(self, request: Request) -> None:

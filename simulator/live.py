@@ -90,7 +90,7 @@ class LiveOwner:
             return
         shift = 0
         for step in range(end - first):
-            yield clock.at(times[first + step] + shift, INTERACTION + self._device)
+            yield clock.due(times[first + step] + shift, INTERACTION + self._device)
             if self._has_left():
                 break
             self._take_letter()
