@@ -156,13 +156,14 @@ class Clock(Environment):
             for _ in range(PATIENCE):
                 if not queue and not self._turn():
                     return
+                event: Any
                 self.tick, _, _, event = heappop(queue)  # type: ignore[assignment]  # all that is set is set at ticks
                 if type(event) is Moment:
                     event.callback(event)
                     continue
                 self._now = self.tick
-                callbacks: Any = event.callbacks
-                event.callbacks = None  # type: ignore[assignment]  # as SimPy marks what has happened
+                callbacks = event.callbacks
+                event.callbacks = None  # as SimPy marks what has happened
                 for callback in callbacks:
                     callback(event)
                 if not event._ok:

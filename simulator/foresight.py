@@ -1,14 +1,18 @@
 """Looking ahead: at which step will a device ask next, if nothing reaches it until then?
 
-The policy is asked about a run of steps at once, over the outcomes of the list that the device holds.
+The policy is asked about a run of steps at once, over the outcomes of the list that the device holds. What it says of a
+device that has just got what it asked for is remembered, unless it depends on that device alone: clones of a stream,
+replications, and the runs after their rehearsal then look once.
 """
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 
 from simulator.draws import uniforms
-from simulator.outcomes import NOTHING, IntArray, Outcomes
+from simulator.outcomes import NOTHING, FloatArray, IntArray, Outcomes
 from simulator.policies.base import Policy, Sight
 from simulator.world import World
 
@@ -22,39 +26,33 @@ class Demand:
     def __init__(self, world: World, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
         self.users: list[int] = world.users.tolist()
+        self.lengths: list[int] = world.stream_lengths.tolist()
         self.steps = np.arange(int(world.stream_lengths.max()))
         self._user_of = world.users
         self._lengths = world.stream_lengths
-        self._first: list[int] = (np.cumsum(world.stream_lengths) - world.stream_lengths).tolist()
+        self.first: list[int] = (np.cumsum(world.stream_lengths) - world.stream_lengths).tolist()
+        """[streams] where the cuts of each begin, of all of them one after the other."""
         self._told = bytearray(int(world.stream_lengths.sum()))
+        self._asks: dict[Policy, array[int]] = {}
 
     def told(self, stream: int, cut: int) -> bool:
         """Whether outcomes of this cut have been asked for."""
-        return bool(self._told[self._first[stream] + cut])
+        return bool(self._told[self.first[stream] + cut])
 
     def tell(self, streams: IntArray, cuts: IntArray, until: IntArray) -> None:
         """Ask for the outcomes of cuts[i] at the steps before until[i], in one batch."""
         self.outcomes.ensure(self._user_of[streams], cuts, np.minimum(until, self._lengths[streams]))
         for stream, cut in zip(streams.tolist(), cuts.tolist(), strict=True):
-            self._told[self._first[stream] + cut] = 1
+            self._told[self.first[stream] + cut] = 1
 
-
-def first_ask(
-    policy: Policy, demand: Demand, seed: int, device: int, held: int, asked: int, start: int, stop: int
-) -> int:
-    """The first of the steps start .. stop - 1 at which the device asks, given the list it holds; stop if at none."""
-    steps = demand.steps[start:stop]
-    signals = None
-    if held != NOTHING:
-        user, signal = demand.users[device % len(demand.users)], demand.outcomes.signal
-        signals = {name: signal(name, user, held, start, stop) for name in policy.signals}
-    asks = policy.asks(Sight(steps, asked, signals, lambda: uniforms(seed, "coin", device, steps)))
-    first = int(asks.argmax())
-    return start + first if asks[first] else stop
+    def asks(self, policy: Policy) -> array[int]:
+        """[cuts] where a device asks next that asked for the list of this cut and holds it from the next step on; the
+        number of steps where it does not, 0 where nobody has looked yet."""
+        return self._asks.setdefault(policy, array("i", bytes(4 * len(self._told))))
 
 
 class Foresight:
-    """What the policy of a run will do, device by device.
+    """What a policy will do, device by device.
 
     A list that no rehearsal told of is asked for when a device first looks at it, together with all that are in flight.
     """
@@ -65,6 +63,9 @@ class Foresight:
         self._demand = demand
         self._streams = len(demand.users)
         self._expected: dict[tuple[int, int], None] = {}
+        self._asks = demand.asks(policy)
+        self._alike = True
+        """Whether the policy has said the same of all clones so far."""
 
     def expect(self, device: int, cut: int) -> None:
         """A device has asked for the list of this cut and will look at it once it comes."""
@@ -73,20 +74,51 @@ class Foresight:
 
     def next_ask(self, device: int, held: int, asked: int, step: int, end: int) -> int:
         """The first step >= `step` at which the device asks, given the list it holds; `end` if it does not."""
+        stream = device % self._streams
+        usual = held == asked == step - 1 >= 0
+        if usual:
+            known = self._asks[self._demand.first[stream] + held]
+            if known:
+                return min(known, end)
         if self.policy.signals and held != NOTHING and step < end:
-            self._due(device, held)
-        size = LOOK
-        while step < end:
-            stop = min(step + size, end)
-            found = first_ask(self.policy, self._demand, self._seed, device, held, asked, step, stop)
-            if found < stop:
-                return found
+            self._due(stream, held)
+        until = self._demand.lengths[stream] if usual else end
+        size, found = LOOK, until
+        while step < until and found == until:
+            stop = min(step + size, until)
+            first = self.look(device, held, asked, step, stop)
+            if first < stop:
+                found = first
             step = stop
             size *= 2
-        return end
+        if usual:
+            self.remember(stream, held, found)
+        return min(found, end)
 
-    def _due(self, device: int, cut: int) -> None:
-        if not self._demand.told(device % self._streams, cut):
+    def remember(self, stream: int, cut: int, step: int) -> None:
+        """A device that asked for the list of this cut, and holds it from the next step on, asks next at this step."""
+        if self._alike:
+            self._asks[self._demand.first[stream] + cut] = step
+
+    def look(self, device: int, held: int, asked: int, start: int, stop: int) -> int:
+        """The first of the steps start .. stop - 1 at which the device asks, given the list it holds; stop if none."""
+        demand, policy = self._demand, self.policy
+        steps = demand.steps[start:stop]
+
+        def coins() -> FloatArray:
+            self._alike = False
+            return uniforms(self._seed, "coin", device, steps)
+
+        signals = None
+        if held != NOTHING:
+            user, signal = demand.users[device % self._streams], demand.outcomes.signal
+            signals = {name: signal(name, user, held, start, stop) for name in policy.signals}
+        asks = policy.asks(Sight(steps, asked, signals, coins))
+        first = int(asks.argmax())
+        return start + first if asks[first] else stop
+
+    def _due(self, stream: int, cut: int) -> None:
+        if not self._demand.told(stream, cut):
             streams, cuts = np.array(list(self._expected), np.int64).T
             self._demand.tell(streams, cuts, cuts + 1 + LOOK)
             self._expected.clear()

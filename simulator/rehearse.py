@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.foresight import LOOK, Demand, first_ask
+from simulator.foresight import LOOK, Demand, Foresight
 from simulator.outcomes import NOTHING, Outcomes
 from simulator.policies.base import Policy
 from simulator.progress import Progress, Tell
@@ -27,11 +27,11 @@ def rehearse(
     once, with the coins of the first device that replays it.
     """
     demand = Demand(world, outcomes)
-    looking = [policy for policy in policies if policy.signals]
+    looking = [Foresight(policy, seed, demand) for policy in policies if policy.signals]
     lengths = np.tile(world.stream_lengths[: world.devices], len(looking))
     streams = np.tile(np.arange(min(world.devices, len(world.users))), len(looking))
     actor = np.repeat(np.arange(len(looking)), min(world.devices, len(world.users)))
-    held = np.array([0 if looking[a].opens else NOTHING for a in actor], np.int64)
+    held = np.array([0 if looking[a].policy.opens else NOTHING for a in actor], np.int64)
     here = held + 1
     look = np.full(len(here), LOOK)
     progress = Progress(int(lengths.sum()), tell)
@@ -44,7 +44,10 @@ def rehearse(
         before = int(here.sum())
         for i in alive.tolist():
             start, stop, cut = int(here[i]), int(until[i]), int(held[i])
-            found = first_ask(looking[actor[i]], demand, seed, int(streams[i]), cut, cut, start, stop)
+            foresight, stream = looking[actor[i]], int(streams[i])
+            found = foresight.look(stream, cut, cut, start, stop)
+            if cut != NOTHING and (found < stop or stop == lengths[i]):
+                foresight.remember(stream, cut, found)
             if found < stop:
                 held[i] = found
                 here[i] = found + 1
