@@ -42,7 +42,7 @@ class Exchange:
         self._hangs_up = cloud.drops_given_up
         self._hung_up: set[int] = set()
         """Numbers of requests of which this is known to the cloud before they are."""
-        self._time_outs = Row(clock, self._time_out, lambda request: not request.settled)
+        self._time_outs = Row(clock, self._time_out, lambda request: request.settled == NEVER)
         self.records = Records()
         self.issued = 0
         self.open: dict[int, Request] = {}
