@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic
-from scenarios.errors import UserError
+from scenarios.errors import WriteError
 
 FORMAT = 1
 
@@ -36,6 +36,10 @@ class Arena:
         self._columns: dict[str, npt.NDArray[Any]] = {name: np.empty(0, kind) for name, kind in columns.items()}
         self._used = 0
         self._unsaved: list[IntArray] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: no more of the columns than is used."""
+        return {**self.__dict__, "_columns": {name: self.column(name) for name in self._columns}}
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """All of a column; a later `add` may move it, but leaves what was taken from it as it is."""
@@ -83,7 +87,7 @@ class Arena:
         self._append(rows, index.lengths[rows], {name: column[places] for name, column in values.items()})
 
     def save(self, folder: Path) -> None:
-        """Add to the folder what it does not have yet. Raises `UserError` where it cannot be written."""
+        """Add to the folder what it does not have yet. Raises `WriteError` where it cannot be written."""
         if not self._unsaved:
             return
         with _locked(folder):
@@ -108,7 +112,7 @@ class Arena:
                     index.sums[name] = zlib.crc32(data, index.sums[name])
                     index.bytes[name] += len(data)
             except OSError as error:
-                raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+                raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
             lengths = self.lengths[rows]
             index.offsets[rows] = index.used + np.cumsum(lengths) - lengths
             index.lengths[rows] = lengths
@@ -145,7 +149,7 @@ def _locked(folder: Path) -> FileLock:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / ".lock")
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _read_index(folder: Path, rows: int, columns: Mapping[str, npt.NDArray[Any]]) -> _Index | None:

@@ -54,6 +54,10 @@ class OutcomeStore:
         self._arena = Arena(int((steps + 1).sum()), columns)
         self._arena.open(folder, announce)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: what was made comes along, what makes it does not."""
+        return {**self.__dict__, "_blocks": None, "_progress": False}
+
     @property
     def steps(self) -> IntArray:
         """[users] replayed interactions of each user's stream."""

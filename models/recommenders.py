@@ -68,7 +68,7 @@ class Recommenders:
             self.signals,
             self.spec.precision,
             self._folder,
-            lambda: self._blocks(self.population.replay_from, self.population.steps),
+            self._of_replay,
             self.announce,
             self.progress,
         )
@@ -140,6 +140,19 @@ class Recommenders:
     def _folder(self) -> Path:
         return home() / "outcomes" / self.key
 
+    def parcel(self) -> weights.Parcel:
+        """The weights, for a machine that may not have them; a local model of the scenario's has to be there."""
+        return weights.pack((self.srm_key, self.llm_key))
+
+    def unpack(self, parcel: weights.Parcel) -> None:
+        """Keep here what another machine packed, unless it is kept already. Raises `WriteError`."""
+        weights.unpack(parcel)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: the outcomes come along, open models do not, and it says nothing."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_models"}
+        return {**state, "announce": _silent, "progress": False}
+
     @cached_property
     def _models(self) -> tuple[Srm, Causal]:
         import torch
@@ -158,6 +171,9 @@ class Recommenders:
         kind = getattr(torch, spec.precision)
         return srm.to(kind).eval(), llm.to(kind).eval()
 
+    def _of_replay(self) -> Blocks:
+        return self._blocks(self.population.replay_from, self.population.steps)
+
     def _blocks(self, first: IntArray, steps: IntArray, signals: Sequence[str] | None = None) -> Blocks:
         from models.blocks import Blocks
 
@@ -165,6 +181,10 @@ class Recommenders:
         kept = self.signals if signals is None else signals
         behaviour = self.population.behaviour
         return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, kept)
+
+
+def _silent(text: str) -> None:
+    """Announce nothing."""
 
 
 def prepare(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from scenarios.cache import atomic, content_key, home
 from scenarios.errors import ModelError
@@ -118,6 +121,23 @@ def load(model: nn.Module, path: Path) -> None:
             wanted = f"{expected[name].dtype} {list(expected[name].shape)}"
             raise ModelError(f"{path}: {name} is {found}, this model needs {wanted}")
     model.load_state_dict(tensors)
+
+
+Parcel = Mapping[str, npt.NDArray[np.uint8]]
+"""Weights files by key, to be sent to a machine that may not have them."""
+
+
+def pack(keys: Sequence[str]) -> Parcel:
+    """The files of those of these keys that are kept here."""
+    return {key: np.fromfile(path_of(key), np.uint8) for key in keys if path_of(key).is_file()}
+
+
+def unpack(parcel: Parcel) -> None:
+    """Keep here what is not kept yet. Raises `WriteError`."""
+    for key, content in parcel.items():
+        if not path_of(key).is_file():
+            with atomic(path_of(key)) as scratch:
+                content.tofile(scratch)
 
 
 def size_of_folder(folder: Path) -> Mapping[str, int]:

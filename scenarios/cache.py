@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from scenarios.errors import UserError
+from scenarios.errors import WriteError
 
 
 def home() -> Path:
@@ -31,7 +31,7 @@ def content_key(*parts: object) -> str:
 def atomic(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; on success it becomes `target` in one rename, else it is removed.
 
-    Raises `UserError` where the folder cannot be written or the disk is full.
+    Raises `WriteError` where the folder cannot be written or the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,12 +41,12 @@ def atomic(target: Path) -> Iterator[Path]:
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)  # as an ordinary new file would have
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise WriteError(f"{target}: cannot be written ({error.strerror or error})") from error
     scratch = Path(name)
     try:
         yield scratch
         scratch.replace(target)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise WriteError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
         scratch.unlink(missing_ok=True)

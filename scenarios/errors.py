@@ -7,6 +7,10 @@ class UserError(Exception):
     """Bad input of any kind. The message names the file, the key or line, the value and what was expected."""
 
 
+class WriteError(UserError):
+    """A file or folder that cannot be written: no permission, or no space left."""
+
+
 class ScenarioError(UserError):
     """A scenario that does not follow the schema."""
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 import pandas as pd
 
 from scenarios.cache import content_key
-from scenarios.errors import UserError
+from scenarios.errors import WriteError
 from simulator.policies.base import Point
 
+UNFINISHED = ".unfinished-"
 ROOMS = ("analysis", "models", "scenarios", "simulator")
 
 
@@ -66,21 +68,42 @@ def grid(points: Sequence[Point], replications: int, seed: int, world: Mapping[s
 
 
 def write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, object]) -> None:
-    """Write a cell's tables and facts as a folder that appears whole or not at all. Raises `UserError`."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    try:
+    """Write a cell's tables and facts as a folder that appears whole or not at all. Raises `WriteError`."""
+    with _whole(folder) as scratch:
         for name, table in tables.items():
             table.to_parquet(scratch / f"{name}.parquet", index=False)
         (scratch / "cell.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def receive(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a cell that was finished elsewhere, from what its files hold. Raises `WriteError`."""
+    with _whole(folder) as scratch:
+        for name, content in files.items():
+            (scratch / name).write_bytes(content)
+
+
+def sweep_away(folder: Path) -> None:
+    """Remove what killed runs left unfinished in a folder of cells."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        yield scratch
         scratch.chmod(0o755)
+        if read_facts(folder) is None:  # what is damaged makes room
+            shutil.rmtree(folder, ignore_errors=True)
         scratch.rename(folder)
     except OSError as error:
         if not (folder / "cell.json").exists():  # somebody else may have finished the same cell first
-            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+            raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

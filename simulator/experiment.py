@@ -15,6 +15,7 @@ from scenarios.load import dump, load
 from simulator import results
 from simulator.preparation import AnyScenario, prepare_experiment
 from simulator.results import Result
+from simulator.spread import Spread
 from simulator.sweep import finish_all
 
 
@@ -24,12 +25,18 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> AnyScenario:
 
 
 def run(
-    scenario: AnyScenario, *, out: Path | None = None, jobs: int = 1, live: bool = False, quiet: bool = True
+    scenario: AnyScenario,
+    *,
+    out: Path | None = None,
+    spread: Spread | None = None,
+    live: bool = False,
+    quiet: bool = True,
 ) -> Result:
     """Run a scenario to its curve; what an earlier run of it finished is taken over.
 
-    out: folder of results, `results/<name>` where absent. jobs: cells run at once. live: every device calls its models
-    at every interaction. Raises the `UserError`s of reading, fetching, training and writing.
+    out: folder of results, `results/<name>` where absent. spread: where cells are run (`simulator.spread`), as many
+    processes as pay where absent. live: every device calls its models at every interaction. Raises the `UserError`s of
+    reading, fetching, training and writing, and `CellsFailedError` once all cells were tried.
     """
     folder = out or Path("results") / (f"{scenario.name}-live" if live else scenario.name)
     watch = Stopwatch()
@@ -44,7 +51,7 @@ def run(
         experiment = prepare_experiment(scenario, announce, not quiet)
     results.plan(experiment, folder)
     with watch("cells"):
-        digests = finish_all(experiment, folder / "cells", jobs, live, quiet)
+        digests = finish_all(experiment, folder / "cells", spread, live, quiet)
     with watch("curve"):
         result = results.conclude(experiment, folder, digests)
     with atomic(folder / "timings.json") as scratch:

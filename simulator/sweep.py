@@ -1,45 +1,112 @@
-"""The cells of a sweep: run what is not finished yet, here or in processes of their own, and read what they became."""
+"""The cells of a sweep: run what is not finished yet, here, in processes or on a cluster, and read what they became."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from joblib import Parallel, delayed
+import numpy as np
+import numpy.typing as npt
+from joblib import cpu_count
 
 from analysis.curve import Digest
+from scenarios.cache import atomic
+from scenarios.errors import UserError
 from simulator import cells
 from simulator.finish import finish, read
-from simulator.preparation import AnyScenario, Experiment, prepare_experiment
-from simulator.progress import bar
+from simulator.preparation import Experiment
+from simulator.progress import Tell, bar
+from simulator.spread import Failure, Here, Processes, Spread
+
+SMALL = 1_000_000
+"""Interactions below which a sweep is over before processes of its own have paid for their start."""
+SHOWN = 5
+"""Failed cells that are told of by name."""
 
 
-def finish_all(experiment: Experiment, folder: Path, jobs: int, live: bool, quiet: bool) -> list[Digest]:
-    """Run what is not finished yet, and read what every cell boiled down to."""
+class CellsFailedError(UserError):
+    """Some cells of a sweep came to nothing; the others are finished and kept."""
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """What all cells share, and the weights that a node of a cluster may not have."""
+
+    experiment: Experiment
+    weights: Mapping[str, npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A finished cell on its way home: name of its folder, and what the files in it hold."""
+
+    folder: str
+    files: dict[str, bytes]
+
+
+def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live: bool, quiet: bool) -> list[Digest]:
+    """Run what is not finished yet, and read what every cell boiled down to.
+
+    spread: where to work; as many processes as pay where absent. Raises `CellsFailedError` and `WriteError`.
+    """
     wanted = experiment.cells()
     missing = [i for i, cell in enumerate(wanted) if cells.read_facts(folder / cell.folder) is None]
     interactions = int(experiment.world.lengths.sum())
+    if spread is None:
+        jobs = min(cpu_count(), len(missing))
+        spread = Processes(jobs) if jobs > 1 and interactions * len(missing) > SMALL else Here()
     if missing and not live:
         with bar("looking ahead", interactions * len(experiment.points), quiet) as tell:
             experiment.rehearse(tell)
+    failures: dict[str, Failure] = {}
     with bar("simulating", interactions * len(missing), quiet) as tell:
-        if jobs == 1 or len(missing) == 1:
-            for i in missing:
-                finish(experiment, i, live, folder, tell)
-        else:
-            scenario = experiment.scenario.model_dump_json()
-            tasks = (delayed(_finish_apart)(scenario, i, live, folder) for i in missing)
-            for _ in Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks):
-                if tell is not None:
-                    tell(interactions)
+        here = isinstance(spread, Here)
+        work = partial(_cell, live=live, folder=None if spread.away else folder, tell=tell if here else None)
+        shared = Luggage(experiment, experiment.recommenders.parcel() if spread.away else {})
+        for i, back in spread.each(work, shared, missing):
+            if isinstance(back, Failure):
+                failures[wanted[i].folder] = back
+            elif back is not None and back.folder != wanted[i].folder:
+                failures[wanted[i].folder] = Failure("its node has another version of recfleet")
+            elif back is not None:
+                cells.receive(folder / back.folder, back.files)
+            if tell is not None and not here:
+                tell(interactions)
+    _report(failures, len(wanted), folder.parent / "failures.txt")
     return [read(folder / cell.folder) for cell in wanted]
 
 
-def _finish_apart(scenario: str, cell: int, live: bool, folder: Path) -> None:
-    """Run one cell in a process of its own, which opens the experiment once for all cells it is given."""
-    finish(_opened(scenario), cell, live, folder, None)
+def _cell(shared: Luggage, number: int, live: bool, folder: Path | None, tell: Tell | None) -> Sent | None:
+    """Finish a cell: in this folder, or where there is none as files to be sent home."""
+    if folder is not None:
+        finish(shared.experiment, number, live, folder, tell)
+        return None
+    shared.experiment.recommenders.unpack(shared.weights)
+    with tempfile.TemporaryDirectory() as scratch:
+        finish(shared.experiment, number, live, Path(scratch), tell)
+        (made,) = Path(scratch).iterdir()
+        return Sent(made.name, {path.name: path.read_bytes() for path in made.iterdir()})
 
 
-@lru_cache(maxsize=1)
-def _opened(scenario: str) -> Experiment:
-    return prepare_experiment(AnyScenario.model_validate_json(scenario), lambda text: None, False)
+def _report(failures: dict[str, Failure], total: int, file: Path) -> None:
+    """Leave the traces in a file and say what failed, if anything did."""
+    file.unlink(missing_ok=True)
+    if not failures:
+        return
+    with atomic(file) as scratch:
+        scratch.write_text("\n".join(f"{cell}: {failure.why}\n{failure.trace}" for cell, failure in failures.items()))
+    lines = [f"  {cell}: {failure.why}" for cell, failure in list(failures.items())[:SHOWN]]
+    more = [f"  and {len(failures) - SHOWN} more"] if len(failures) > SHOWN else []
+    raise CellsFailedError(
+        "\n".join(
+            [
+                f"{len(failures)} of {total} cells failed; the others are kept, the same command tries these again",
+                *lines,
+                *more,
+                f"  traces are in {file}",
+            ]
+        )
+    )

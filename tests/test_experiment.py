@@ -23,6 +23,7 @@ from simulator import preparation
 from simulator.checking import check_live
 from simulator.commands import main
 from simulator.experiment import read, run
+from simulator.spread import Processes
 
 SMALL = {
     "version": 1,
@@ -85,7 +86,7 @@ def test_asking_always_by_any_rule_is_the_same_and_never_costs_nothing(scenario:
 
 def test_same_seed_same_bytes_on_one_process_or_two_and_another_seed_differs(scenario: Path, tmp_path: Path) -> None:
     run(read(scenario), out=tmp_path / "a")
-    run(read(scenario), out=tmp_path / "b", jobs=2)
+    run(read(scenario), out=tmp_path / "b", spread=Processes(2))
     for name in ("summary.json", "curve.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     other = run(read(scenario, ["network.rtt_ms=2000"]), out=tmp_path / "c")
