@@ -81,7 +81,7 @@ class SleepingFleet:
         if time > self.ended:
             self.ended = time
             if time > self.clock.tick:
-                self.clock.at(time, INTERACTION)
+                self.clock.due(time, INTERACTION)
 
     def wake(self, device: int) -> None:
         """Note that a device interacts now."""
