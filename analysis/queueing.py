@@ -7,6 +7,8 @@ M is exponential, D constant, G general. Sources:
 - [K1], [K2] Kleinrock, Queueing Systems, vols. 1 and 2, Wiley 1975 and 1976.
 - [MZ] Mandelbaum & Zeltyn, Service engineering in action: the Palm/Erlang-A queue, 2007 (after Palm 1957; Garnett,
   Mandelbaum & Reiman, M&SOM 4(3), 2002).
+- [BH] Baccelli & Hebuterne, On queues with impatient customers, Performance '81, 1981.
+- [ZM] Zeltyn & Mandelbaum, Call centers with impatient customers, Queueing Systems 51, 2005.
 - [CT] Chaudhry & Templeton, A First Course in Bulk Queues, Wiley 1983 (after Bailey, JRSS B 16, 1954).
 """
 
@@ -142,6 +144,30 @@ def erlang_a(arrivals: float, service: float, servers: int, impatience: float) -
     served = arrivals * (1 - loss)
     queue, busy = little(arrivals, wait), served / service
     return Steady(busy / servers, served, wait, queue, (queue + busy) / arrivals, queue + busy, loss)
+
+
+def mmc_timeouts(arrivals: float, service: float, servers: int, timeout: float) -> float:
+    """Share of requests not done within `timeout`, where a server takes nobody who has waited so long (M/M/c+D).
+
+    Who waits leaves at the time-out; who is in service then is served to the end, but too late. The time V that a
+    request would wait has density arrivals p(c-1) exp((arrivals - c service) v) up to the time-out, and falls like
+    exp(-c service v) behind it ([BH]; [ZM] 2005, sec. 4).
+    """
+    _check(arrivals=arrivals, service=service, timeout=timeout)
+    load, drain = arrivals / service, servers * service
+    terms = np.exp([j * math.log(load) - special.gammaln(j + 1) for j in range(servers)])
+    grow = arrivals - drain
+
+    def within(rate: float) -> float:
+        """Integral of exp(rate v) over 0 .. timeout."""
+        return timeout if rate == 0 else math.expm1(rate * timeout) / rate
+
+    first = arrivals * float(terms[-1])  # the density at 0, if nobody there had weight 1
+    beyond = first * math.exp(grow * timeout) / drain
+    whole = float(terms.sum()) + first * within(grow) + beyond
+    late_service = math.exp(-service * timeout)
+    late = float(terms.sum()) * late_service + first * late_service * within(grow + service)
+    return (beyond + late) / whole
 
 
 def bulk_exponential(arrivals: float, service: float, largest: int) -> Steady:

@@ -1,0 +1,80 @@
+"""One point of a sweep tried under another load, cloud or network: what stress and plan are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.summary import Summary, summarise
+from scenarios.errors import ScenarioError
+from simulator.cells import replication_seed
+from simulator.experiment import read
+from simulator.finish import facts
+from simulator.foresight import Demand
+from simulator.policies.base import Point
+from simulator.preparation import AnyScenario, Experiment
+from simulator.run import Result, run
+from simulator.world import World
+
+Setting = tuple[str, ...]
+"""Overrides (`cloud.replicas=2`) that make one world out of a scenario."""
+
+FREE = ("cloud", "network", "fleet", "data.pace")
+"""Keys that may be varied: those that leave models and outcomes as they are."""
+
+
+def settings(variations: Sequence[str]) -> list[Setting]:
+    """Every combination of `KEY=VALUE,VALUE`, in the order given. Raises `ScenarioError`."""
+    axes = []
+    for text in variations:
+        key, equals, values = text.partition("=")
+        if not equals or not all(values.split(",")):
+            raise ScenarioError(f"--vary {text}: expected KEY=VALUE,VALUE, such as cloud.replicas=1,2,4")
+        if not any(key == free or key.startswith(f"{free}.") for free in FREE):
+            raise ScenarioError(f"--vary {text}: {key} cannot be varied, expected a key of {', '.join(FREE)}")
+        axes.append([f"{key}={value}" for value in values.split(",")])
+    return list(product(*axes))
+
+
+def variant(file: str | Path, overrides: Sequence[str], setting: Setting, base: AnyScenario) -> AnyScenario:
+    """The scenario in this setting. Raises `ScenarioError`, also where its outcomes would be others."""
+    scenario = read(file, (*overrides, *setting))
+    if scenario.fleet.catalogue != base.fleet.catalogue:
+        raise ScenarioError(f"--vary {' '.join(setting)}: fleet.catalogue decides what devices show; run it by itself")
+    return scenario
+
+
+def world_of(experiment: Experiment, scenario: AnyScenario, load: float = 1.0) -> World:
+    """The experiment's streams in this scenario's world, with `load` times as many devices."""
+    world = replace(
+        experiment.world, pace=scenario.data.pace, fleet=scenario.fleet, network=scenario.network, cloud=scenario.cloud
+    )
+    fleet = scenario.fleet.model_copy(update={"devices": max(round(world.devices * load), 1)})
+    return replace(world, fleet=fleet)
+
+
+def attempt(world: World, point: Point, seed: int, demand: Demand) -> tuple[Summary, Result]:
+    """Run the point in this world under this seed."""
+    result = run(world, point.policy, seed, demand)
+    return summarise(result.requests, result.devices, facts(point, 0, seed, result, world.cloud)), result
+
+
+def attempts(
+    experiment: Experiment, world: World, point: Point, replications: Iterable[int], seed: int | None = None
+) -> pd.DataFrame:
+    """A row a replication: what `summarise` says, and `failed_share` of all attempts.
+
+    seed: of the scenario where absent; replications of another one share nothing with it.
+    """
+    base = experiment.scenario.seed if seed is None else seed
+    demand = experiment.rehearse()
+    rows = [attempt(world, point, replication_seed(base, r), demand)[0] for r in replications]
+    table = pd.DataFrame(rows)
+    failed = table["rejected"] + table["timed_out"] + table["lost"]
+    table["failed_share"] = np.where(table["attempts"] > 0, failed / table["attempts"].clip(lower=1), 0.0)
+    return table
