@@ -119,13 +119,13 @@ class OutcomeStore:
         if stop - cut > self._arena.lengths[row]:
             self.ensure(np.array([user]), np.array([cut]), np.array([stop]))
         first = self._arena.offsets[row] - cut
-        return self._arena.column(name)[first + start : first + stop]
+        return self._arena.read(name, first + start, stop - start)
 
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         """[sum(stops - starts)] ranks over many runs of steps, one after the other; made if missing."""
         self.ensure(users, cuts, stops)
         firsts = self._arena.offsets[self._row[users] + cuts] - np.maximum(cuts, 0)
-        ranks: npt.NDArray[np.uint16] = self._arena.column("ranks")[self._arena.at(firsts + starts, stops - starts)]
+        ranks: npt.NDArray[np.uint16] = self._arena.gather("ranks", firsts + starts, stops - starts)
         return ranks
 
     def flush(self) -> None:

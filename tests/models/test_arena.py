@@ -32,10 +32,7 @@ def opened(folder: Path) -> tuple[Arena, list[str]]:
 
 def content(store: Arena) -> dict[int, tuple[list[int], list[float]]]:
     return {
-        row: tuple(
-            store.column(name)[store.offsets[row] : store.offsets[row] + store.lengths[row]].tolist()
-            for name in COLUMNS
-        )
+        row: tuple(store.read(name, store.offsets[row], store.lengths[row]).tolist() for name in COLUMNS)
         for row in range(ROWS)
         if store.lengths[row]
     }
@@ -70,21 +67,22 @@ def kept(folder: Path) -> dict[int, tuple[list[int], list[float]]]:
     return content(store)
 
 
-@pytest.mark.parametrize("name", ["ranks.bin", "footrule.bin", "index.npz"])
+@pytest.mark.parametrize("name", ["ranks", "footrule", "index"])
 @pytest.mark.parametrize("harm", ["cut", "empty", "flip", "gone"])
 def test_damage_is_found_said_and_mended(tmp_path: Path, name: str, harm: str) -> None:
     before = kept(tmp_path)
-    whole = bytearray((tmp_path / name).read_bytes())
+    (file,) = tmp_path.glob(f"{name}*")
+    whole = bytearray(file.read_bytes())
     middle = len(whole) // 2
     if harm == "flip":
         # Inside an archive a flipped byte may fall on a field that nobody reads: take the data of the index.
-        middle = whole.index(b"NUMPY", 60) + 150 if name == "index.npz" else middle
+        middle = whole.index(b"NUMPY", 60) + 150 if name == "index" else middle
         whole[middle] ^= 0x10
-    (tmp_path / name).write_bytes({"cut": whole[:-3], "empty": b"", "flip": whole, "gone": b""}[harm])
+    file.write_bytes({"cut": whole[:-3], "empty": b"", "flip": whole, "gone": b""}[harm])
     if harm == "gone":
-        (tmp_path / name).unlink()
+        file.unlink()
     store, said = opened(tmp_path)
-    if name == "index.npz" and harm == "gone":
+    if name == "index" and harm == "gone":
         assert not said
     else:
         assert len(said) == 1
@@ -174,7 +172,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_what_was_taken_from_a_column_stays_while_it_grows() -> None:
     store = Arena(ROWS, COLUMNS)
     store.add(*blocks([0], 4, 0))
-    taken = store.column("ranks")[:4]
+    taken = store.read("ranks", 0, 4)
     for row in range(1, ROWS):
         store.add(*blocks([row], 400, 0))
     assert taken.tolist() == [0, 1, 2, 3]
