@@ -94,6 +94,18 @@ def interval(estimate: Estimate) -> Interval:
     return Interval(estimate.value, estimate.value - reach, estimate.value + reach, error, freedom)
 
 
+def narrowest(estimate: Estimate) -> float:
+    """Half of the 95% interval that no number of further replications undercuts: what the choice of users leaves.
+
+    NaN where there are no two replications, so that users and chance cannot be told apart.
+    """
+    replications, users = estimate.influence.shape
+    if replications == 1 or users == 1:
+        return float("nan")
+    by_user, _, by_both = _components(estimate.influence)
+    return float(stats.t.ppf((1 + LEVEL) / 2, users - 1)) * float(np.sqrt(max(by_user - by_both, 0.0)))
+
+
 def p_value(estimate: Estimate) -> float:
     """Two-sided, of the hypothesis that the true value is 0; 1 where the estimate is 0 without error."""
     variance, freedom = _variance(estimate.influence)
@@ -111,18 +123,25 @@ def _variance(influence: FloatArray) -> tuple[float, float]:
     if replications == 1 or users == 1:
         return float(scores.var(ddof=1)) / scores.size, float(scores.size - 1)
 
-    of_user, of_replication = scores.mean(axis=0), scores.mean(axis=1, keepdims=True)
-    rest = scores - of_user - of_replication + scores.mean()
+    by_user, by_replication, by_both = _components(influence)
     both_freedom = (users - 1) * (replications - 1)
-    # Mean squares of the two-way table, divided so that each is a variance of the mean.
-    by_user = float(of_user.var(ddof=1)) / users
-    by_replication = float(of_replication.var(ddof=1)) / replications
-    by_both = float((rest**2).sum()) / both_freedom / scores.size
     if by_replication <= by_both:
         return by_user, float(users - 1)
     variance = by_user + by_replication - by_both
     spread = by_user**2 / (users - 1) + by_replication**2 / (replications - 1) + by_both**2 / both_freedom
     return variance, variance**2 / spread
+
+
+def _components(influence: FloatArray) -> tuple[float, float, float]:
+    """Mean squares of the two-way table (users, replications, both), divided so that each is a variance of the mean."""
+    replications, users = influence.shape
+    scores = influence * influence.size
+    of_user, of_replication = scores.mean(axis=0), scores.mean(axis=1, keepdims=True)
+    rest = scores - of_user - of_replication + scores.mean()
+    by_user = float(of_user.var(ddof=1)) / users
+    by_replication = float(of_replication.var(ddof=1)) / replications
+    by_both = float((rest**2).sum()) / ((users - 1) * (replications - 1)) / scores.size
+    return by_user, by_replication, by_both
 
 
 def _paired(other: Estimate, with_: Estimate) -> FloatArray:

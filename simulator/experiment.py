@@ -31,12 +31,15 @@ def run(
     spread: Spread | None = None,
     live: bool = False,
     quiet: bool = True,
+    halfwidth: float | None = None,
 ) -> Result:
     """Run a scenario to its curve; what an earlier run of it finished is taken over.
 
     out: folder of results, `results/<name>` where absent. spread: where cells are run (`simulator.spread`), as many
-    processes as pay where absent. live: every device calls its models at every interaction. Raises the `UserError`s of
-    reading, fetching, training and writing, and `CellsFailedError` once all cells were tried.
+    processes as pay where absent. live: every device calls its models at every interaction. halfwidth: replications are
+    added until half of every point's 95% interval of NDCG@10 is at most this, unless the choice of users alone leaves
+    more, or there are `MOST_REPLICATIONS` (a line says so). Raises the `UserError`s of reading, fetching, training and
+    writing, and `CellsFailedError` once all cells were tried.
     """
     folder = out or Path("results") / (f"{scenario.name}-live" if live else scenario.name)
     watch = Stopwatch()
@@ -49,11 +52,17 @@ def run(
         scratch.write_text(dump(scenario))
     with watch("data and models"):
         experiment = prepare_experiment(scenario, announce, not quiet)
-    results.plan(experiment, folder)
-    with watch("cells"):
-        digests = finish_all(experiment, folder / "cells", spread, live, quiet)
-    with watch("curve"):
-        result = results.conclude(experiment, folder, digests)
+    while True:
+        results.plan(experiment, folder)
+        with watch("cells"):
+            digests = finish_all(experiment, folder / "cells", spread, live, quiet)
+        with watch("curve"):
+            result = results.conclude(experiment, folder, digests)
+        more = None if halfwidth is None else results.further(digests, halfwidth, announce)
+        if more is None:
+            break
+        announce(f"{more} replications, to narrow the intervals")
+        experiment = experiment.replicated(more)
     with atomic(folder / "timings.json") as scratch:
         scratch.write_text(json.dumps(watch.seconds, indent=1) + "\n")
     return result
@@ -70,4 +79,4 @@ class Stopwatch:
         """Time what is done under it."""
         begun = time.perf_counter()
         yield
-        self.seconds[phase] = round(time.perf_counter() - begun, 3)
+        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + time.perf_counter() - begun, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.recommenders import Recommenders, prepare
@@ -43,6 +43,11 @@ class Experiment:
             self.demand.append(rehearse(self.world, policies, self.scenario.seed, outcomes, tell))
             outcomes.flush()
         return self.demand[0]
+
+    def replicated(self, replications: int) -> Experiment:
+        """The same with another number of replications; those it shares keep their seeds."""
+        sweep = self.scenario.sweep.model_copy(update={"replications": replications})
+        return replace(self, scenario=self.scenario.model_copy(update={"sweep": sweep}))
 
     def cells(self) -> list[Cell]:
         """Every cell of the sweep, in the order of the scenario."""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.curve import Digest, curve, to_csv
+from analysis.curve import Digest, by_point, curve, per_interaction, to_csv
+from analysis.intervals import interval, narrowest
 from analysis.plot import draw
 from analysis.table import terminal
 from scenarios.cache import atomic
 from scenarios.load import dump
 from simulator.preparation import Experiment
+
+MOST_REPLICATIONS = 100
+"""To which narrower intervals are looked for; at this number, chance of replications has shrunk tenfold."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,27 @@ def plan(experiment: Experiment, folder: Path) -> None:
         scratch.write_text(text)
     with atomic(folder / "grid.json") as scratch:
         scratch.write_text(json.dumps(grid, indent=1) + "\n")
+
+
+def further(digests: Sequence[Digest], halfwidth: float, announce: Callable[[str], None]) -> int | None:
+    """Replications with which every half of a 95% interval of NDCG@10 may come down to `halfwidth`; None: enough.
+
+    Says so where they are enough because more would not help.
+    """
+    estimates = [per_interaction(point, "ndcg_at_10") for point in by_point(digests).values()]
+    there = int(estimates[0].influence.shape[0])
+    widest = np.nanmax([(found.high - found.low) / 2 for found in map(interval, estimates)])
+    if widest <= halfwidth:
+        return None
+    floor = np.nanmax([0.0, *map(narrowest, estimates)])
+    known = f"NDCG@10 is known to ±{widest:.2g}, not to ±{halfwidth:.2g}"
+    if floor > halfwidth:
+        announce(f"{known}: users differ, which leaves ±{floor:.2g} after any number of replications")
+        return None
+    if there >= MOST_REPLICATIONS:
+        announce(f"{known}: {MOST_REPLICATIONS} replications are the most that are run")
+        return None
+    return min(max(there + 2, there + there // 2), MOST_REPLICATIONS)
 
 
 def conclude(experiment: Experiment, folder: Path, digests: Sequence[Digest]) -> Result:

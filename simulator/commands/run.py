@@ -14,6 +14,13 @@ import click
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Cells run at once, in processes.  [default: cores]")
 @click.option("--backend", type=click.Choice(["processes", "ray"]), default="processes", help="Where cells are run.")
 @click.option("--address", metavar="HOST:PORT", help="Of a Ray cluster; one is started on this machine where absent.")
+@click.option(
+    "--until-halfwidth",
+    "halfwidth",
+    type=click.FloatRange(0, min_open=True),
+    metavar="W",
+    help="Add replications until NDCG@10 is known to ±W at every point.",
+)
 @click.option("--live", is_flag=True, help="Every device calls its models at every interaction: slow, the oracle.")
 @click.option("--quiet", is_flag=True, help="No progress bars, no announcements; the table still comes.")
 def command(
@@ -23,6 +30,7 @@ def command(
     jobs: int | None,
     backend: str,
     address: str | None,
+    halfwidth: float | None,
     live: bool,
     quiet: bool,
 ) -> int:
@@ -45,7 +53,7 @@ def command(
     elif jobs is not None:
         spread = Processes(jobs) if jobs > 1 else Here()
     try:
-        result = run(read(scenario, overrides), out=out, spread=spread, live=live, quiet=quiet)
+        result = run(read(scenario, overrides), out=out, spread=spread, live=live, quiet=quiet, halfwidth=halfwidth)
     except CellsFailedError as error:
         click.echo(f"recfleet: {error}", err=True)
         return 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.errors import TableError
-from analysis.intervals import Estimate, interval, p_value, ratio
+from analysis.intervals import Estimate, interval, narrowest, p_value, ratio
 
 
 def population(rng, replications, users, user_spread, replication_spread, own_spread, truth=0.3):
@@ -117,3 +117,12 @@ def test_nothing_to_compare_is_said_and_not_guessed():
         ratio(np.ones((2, 2)), np.zeros((2, 2)))
     with pytest.raises(TableError, match="same replications and users"):
         ratio(np.ones((2, 2)), np.ones((2, 2))) - ratio(np.ones((2, 3)), np.ones((2, 3)))
+
+
+def test_what_more_replications_cannot_narrow_is_what_the_users_leave():
+    """Against the interval of very many replications of the same users."""
+    few = ratio(*population(np.random.default_rng(21), 5, 300, 0.1, 0.01, 0.2))
+    many = interval(ratio(*population(np.random.default_rng(21), 400, 300, 0.1, 0.01, 0.2)))
+    assert narrowest(few) == pytest.approx((many.high - many.low) / 2, rel=0.2)
+    assert narrowest(few) < (interval(few).high - interval(few).low) / 2
+    assert np.isnan(narrowest(ratio(*population(np.random.default_rng(3), 1, 50, 0.1, 0.0, 0.1))))
