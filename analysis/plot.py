@@ -44,8 +44,18 @@ DEVICE_ONLY, ALWAYS = "never", "always"
 INK, QUIET, GRID = "#1d2433", "#667085", "#e6e8ec"
 
 
+METADATA: Final[dict[Format, dict[str, None]]] = {
+    # No dates and no versions: the same tables give the same bytes.
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Producer": None},
+}
+
+
 @dataclass(frozen=True)
-class _Look:
+class Look:
+    """How one line differs from the others."""
+
     colour: str
     marker: str
     dash: LineStyleType
@@ -53,13 +63,13 @@ class _Look:
 
 LOOKS: Final = (
     # Colours: Okabe & Ito, Color Universal Design (2008), black and yellow left out; darkened where too pale on white.
-    _Look("#0072b2", "o", "solid"),
-    _Look("#d55e00", "s", (0, (5, 1.6))),
-    _Look("#007a5a", "^", (0, (1.2, 1.4))),
-    _Look("#b04a8b", "D", (0, (6, 1.5, 1.2, 1.5))),
-    _Look("#c98a00", "v", (0, (8, 2, 1.2, 2, 1.2, 2))),
-    _Look("#2f9fd8", "P", (0, (3, 1.2))),
-    _Look("#5b5b5b", "X", (0, (2.5, 1, 1, 1))),
+    Look("#0072b2", "o", "solid"),
+    Look("#d55e00", "s", (0, (5, 1.6))),
+    Look("#007a5a", "^", (0, (1.2, 1.4))),
+    Look("#b04a8b", "D", (0, (6, 1.5, 1.2, 1.5))),
+    Look("#c98a00", "v", (0, (8, 2, 1.2, 2, 1.2, 2))),
+    Look("#2f9fd8", "P", (0, (3, 1.2))),
+    Look("#5b5b5b", "X", (0, (2.5, 1, 1, 1))),
 )
 
 SETTINGS: Final[dict[Any, Any]] = {
@@ -90,9 +100,7 @@ def draw(
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
         figure = _figure(curve, title, x, y)
-        # No dates and no versions: the same curve gives the same bytes.
-        metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None, "Producer": None}}
-        figure.savefig(path, format=kind, dpi=160, metadata=metadata[kind])
+        figure.savefig(path, format=kind, dpi=160, metadata=METADATA[kind])
 
 
 def _figure(curve: pd.DataFrame, title: str, x: str, y: str) -> Figure:
@@ -139,14 +147,14 @@ def _notes(curve: pd.DataFrame) -> str:
     return bands if curve["settled"].all() else f"{bands} Hollow: the cloud's queue never settled there."
 
 
-def _looks(swept: pd.DataFrame, y: str) -> list[tuple[_Look, pd.DataFrame]]:
+def _looks(swept: pd.DataFrame, y: str) -> list[tuple[Look, pd.DataFrame]]:
     """Looks by name, in the order of accuracy, so that the legend runs as the lines do."""
     groups = [group for _, group in swept.groupby("policy", sort=True)]
     looks = [(LOOKS[i % len(LOOKS)], group) for i, group in enumerate(groups)]
     return sorted(looks, key=lambda pair: -float(pair[1][y].mean()))
 
 
-def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: _Look) -> Line2D:
+def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: Look) -> Line2D:
     """One policy: its band, its line in the order of cost, its points; hollow where the queue did not settle."""
     cost, value = points[column].to_numpy(float), points[y].to_numpy(float)
     low, high = points[f"{y}_low"].to_numpy(float), points[f"{y}_high"].to_numpy(float)

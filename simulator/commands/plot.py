@@ -1,10 +1,17 @@
-"""`recfleet plot`: the curve of finished results, drawn again."""
+"""`recfleet plot`: finished results drawn again, as a curve or over time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from analysis.over_time import Run, Span
+    from analysis.report.folder import Results
 
 # Named here as well as in analysis.plot, so that --help need not load matplotlib; a test holds them equal.
 COSTS = ("requests", "uplink", "downlink", "gpu", "dollars", "latency")
@@ -13,32 +20,61 @@ FORMATS = ("png", "svg", "pdf")
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--x", type=click.Choice(COSTS), default="requests", show_default=True, help="What it costs.")
 @click.option("--y", type=click.Choice(ACCURACIES), default="ndcg_at_10", show_default=True, help="What it brings.")
+@click.option("--over-time", is_flag=True, help="Load, queue, latency, staleness, accuracy over time instead.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="  [default: as --out ends, else png]")
 @click.option("--out", type=click.Path(path_type=Path), help="  [default: DIR/curve.png, DIR/curve-<x>-<y>.png, ...]")
-def command(folder: Path, x: str, y: str, kind: str | None, out: Path | None) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    folders: tuple[Path, ...],
+    x: str,
+    y: str,
+    over_time: bool,
+    kind: str | None,
+    out: Path | None,
+) -> None:
     """Draw the curve of the results in DIR again, with other axes or in another format.
 
-    latency is the 95th percentile of the answers; dollars and gpu are per 1,000 interactions.
+    latency is the 95th percentile of the answers; dollars and gpu are per 1,000 interactions. Over time, every point of
+    the sweep is a line, outages, crashes, brown-outs and surges of the scenario are shaded, and several folders may be
+    drawn into one picture.
     """
+    from scenarios.cache import atomic
+    from scenarios.errors import UserError
+
+    ending = kind or (out.suffix.lstrip(".").lower() if out and out.suffix else "png")
+    if ending not in FORMATS:
+        raise UserError(f"{out}: pictures end in {', '.join(FORMATS)}, not {ending!r}; or name one with --format")
+    if over_time:
+        if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("x", "y")):
+            raise click.UsageError("--x and --y are of the curve; over time, all is drawn")
+        name = "-".join(["over-time", *(folder.name for folder in folders[1:])])
+    else:
+        if len(folders) > 1:
+            raise click.UsageError("several folders are drawn into one picture over time only: give --over-time")
+        name = "curve" if (x, y) == ("requests", "ndcg_at_10") else f"curve-{x}-{y}"
+    target = out or folders[0] / f"{name}.{ending}"
+    with atomic(target) as scratch:
+        if over_time:
+            _over_time(folders, scratch, ending)
+        else:
+            _curve(folders[0], scratch, x, y, ending)
+    click.echo(target)
+
+
+def _curve(folder: Path, target: Path, x: str, y: str, kind: str) -> None:
     import yaml
 
     from analysis.curve import read_csv
     from analysis.plot import draw
-    from scenarios.cache import atomic
     from scenarios.errors import UserError
 
     source = folder / "curve.csv"
     if not source.is_file():
         raise UserError(f"{folder}: holds no curve.csv; expected a folder of results that `recfleet run` wrote")
-    ending = kind or (out.suffix.lstrip(".").lower() if out and out.suffix else "png")
-    if ending not in FORMATS:
-        raise UserError(f"{out}: pictures end in {', '.join(FORMATS)}, not {ending!r}; or name one with --format")
-    name = "curve" if (x, y) == ("requests", "ndcg_at_10") else f"curve-{x}-{y}"
-    target = out or folder / f"{name}.{ending}"
-
     try:
         scenario = yaml.safe_load((folder / "scenario.yaml").read_text(encoding="utf-8"))
         title = str(scenario.get("question") or scenario["name"])
@@ -46,7 +82,48 @@ def command(folder: Path, x: str, y: str, kind: str | None, out: Path | None) ->
         raise UserError(
             f"{folder / 'scenario.yaml'}: cannot be read as a scenario, so the curve has no title"
         ) from error
-    curve = read_csv(source)
-    with atomic(target) as scratch:
-        draw(curve, scratch, title=title, x=x, y=y, kind=ending)  # type: ignore[arg-type]  # one of FORMATS
-    click.echo(target)
+    draw(read_csv(source), target, title=title, x=x, y=y, kind=kind)  # type: ignore[arg-type]  # one of FORMATS
+
+
+def _over_time(folders: Sequence[Path], target: Path, kind: str) -> None:
+    from analysis.over_time import draw
+    from analysis.report.folder import read
+
+    found = [read(folder) for folder in folders]
+    runs = [run for results in found for run in _runs(results, len(found) > 1)]
+    spans = dict.fromkeys(span for results in found for span in troubles(results.scenario))
+    draw(runs, target, title=found[0].question, spans=list(spans), kind=kind)  # type: ignore[arg-type]  # as above
+
+
+def _runs(results: Results, named: bool) -> list[Run]:
+    """A line for each point of a sweep; named: with the name of its folder, for it is not alone."""
+    from analysis.over_time import COLUMNS, Run
+    from analysis.report import wording
+
+    series: dict[str, list[Any]] = {}
+    for cell in results.cells:
+        series.setdefault(wording.point(*cell.digest.point), []).append(cell.table("series", COLUMNS))
+    folder = results.folder.resolve().name
+    if named and len(series) == 1:
+        return [Run(folder, tables) for tables in series.values()]
+    return [Run(f"{folder}: {label}" if named else label, tables) for label, tables in series.items()]
+
+
+def troubles(scenario: Mapping[str, Any]) -> list[Span]:
+    """When something is amiss by the schedule of a scenario (plain data): what is drawn at random is not known of."""
+    from analysis.over_time import Span
+
+    pace = scenario.get("data", {}).get("pace", {})
+    network, cloud = scenario.get("network", {}), scenario.get("cloud", {})
+    listed = [(f"surge \u00d7 {each['factor']:g}", each) for each in pace.get("surges", [])]
+    listed += [(f"outage{_of('region', each)}", each) for each in network.get("outages", [])]
+    listed += [(f"crash{_of('replica', each)}", each) for each in cloud.get("crashes", [])]
+    listed += [
+        (f"slower \u00d7 {each['slowdown']:g}{_of('replica', each)}", each) for each in cloud.get("brownouts", [])
+    ]
+    return [Span(label, float(each["from_s"]), float(each["until_s"])) for label, each in listed if "from_s" in each]
+
+
+def _of(what: str, each: Mapping[str, Any]) -> str:
+    number = each.get(what)
+    return "" if number is None else f" of {what} {number}"
