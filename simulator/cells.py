@@ -62,7 +62,7 @@ def grid(points: Sequence[Point], replications: int, seed: int, world: Mapping[s
     for point in points:
         for replication in range(replications):
             of_replication = replication_seed(seed, replication)
-            what = (world, point.name, point.parameter, of_replication, code_digest())
+            what = (world, point.name, point.parameter, repr(point.policy), of_replication, code_digest())
             cells.append(Cell(point, replication, of_replication, content_key(*what)))
     return cells
 

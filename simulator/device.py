@@ -13,6 +13,7 @@ from bisect import bisect_left
 import numpy as np
 
 from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
+from simulator.diary import Diary
 from simulator.foresight import Foresight
 from simulator.outcomes import NOTHING, IntArray
 from simulator.request import ABANDONED, Request
@@ -104,6 +105,7 @@ class SleepingDevice:
         "_asked",
         "_blocked",
         "_device",
+        "_diary",
         "_end",
         "_first",
         "_fleet",
@@ -139,6 +141,8 @@ class SleepingDevice:
         self._fresh: Request | None = None
         """The request whose answer is held, while it is not sure that any step is shown with it."""
         self._gone = False
+        policy = fleet.foresight.policy
+        self._diary = Diary(policy, self._moments) if policy.recalls else None
         self._stop: int | None = None
         if fleet.departures is not None:
             self._stop = fleet.departures.stops[device]
@@ -166,6 +170,8 @@ class SleepingDevice:
             self._look(step + 1)
             return
         self._tell(step)
+        if self._diary is not None:
+            fleet.foresight.note_request(device, self._held, self._asked, step, self._diary, fleet.clock.tick)
         self._asked = step
         fleet.foresight.expect(device, step)
         if self._flight is not None:
@@ -204,6 +210,18 @@ class SleepingDevice:
         if self._fresh is not None:
             self._fleet.exchange.close(self._fresh)
             self._fresh = None
+
+    def _moments(self, start: int, stop: int) -> IntArray:
+        """[stop - start] when these steps come, if nothing makes the user wait."""
+        return np.asarray(self._times[self._first + start : self._first + stop]) + self._shift
+
+    def hears(self, price: float) -> None:
+        """Look anew, as what is worth a request has changed."""
+        if self._diary is None or self._gone:
+            return
+        self._diary.note_price(price, self._fleet.clock.tick)
+        if not self._blocked and (self._flight is None or self._fleet.replaces):
+            self._look(self._coming())
 
     def settled(self, request: Request) -> None:
         """Take the answer where there is one, and sleep until the next request."""
@@ -244,6 +262,8 @@ class SleepingDevice:
                 self._fresh.applied = -1
             self.shown()
         self._held = request.cut
+        if self._diary is not None:
+            self._diary.note_answer(request.sent)
         request.applied = step
         self._fresh = request
         return True
@@ -251,7 +271,7 @@ class SleepingDevice:
     def _look(self, step: int) -> None:
         """Sleep until the policy asks, at `step` or later."""
         fleet, n = self._fleet, self._end - self._first
-        found = fleet.foresight.next_ask(self._device, self._held, self._asked, step, n)
+        found = fleet.foresight.next_ask(self._device, self._held, self._asked, step, n, self._diary)
         if not fleet.restless and (fleet.deadline is None or found > step):
             self.shown()
         if found < n:

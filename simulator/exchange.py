@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from scenarios.schema.cloud import Cloud as CloudSpec
 from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Moment, Row
 from simulator.cloud import Cloud
 from simulator.network import Network
 from simulator.outcomes import NOTHING
-from simulator.payload import Payload
+from simulator.payload import PRICE_BYTES, Payload
 from simulator.records import Records
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT, Owner, Request
 
@@ -39,6 +41,9 @@ class Exchange:
         self._timeout = timeout
         self._use_late = use_late
         self.cloud = Cloud(clock, cloud, seed, history, self._served, self._rejected)
+        self._pricing = self.cloud.pricing
+        self._prices: dict[int, float] = {}
+        """Told by replies that are on their way, by number of the request."""
         self._hangs_up = cloud.drops_given_up
         self._hung_up: set[int] = set()
         """Numbers of requests of which this is known to the cloud before they are."""
@@ -86,6 +91,8 @@ class Exchange:
             self.close(request)
         else:
             self.cloud.arrive(request)
+            if self._pricing is not None:
+                self._pricing.arrived(request.arrived)
 
     def _served(self, request: Request) -> None:
         self._reply(request, self._payload.answer)
@@ -94,6 +101,9 @@ class Exchange:
         self._reply(request, self._payload.rejection)
 
     def _reply(self, request: Request, size: int) -> None:
+        if self._pricing is not None:
+            self._prices[request.number] = float(np.float16(self._pricing.price(self._clock.tick)))
+            size += PRICE_BYTES
         arrival = self._network.down(request, size, self._clock.tick)
         if arrival == NEVER:
             if request.settled == NEVER:
@@ -105,6 +115,8 @@ class Exchange:
     def _answer(self, moment: Moment) -> None:
         request: Request = moment.subject
         request.reached = self._clock.tick
+        if self._pricing is not None:
+            self._tell(request)
         if request.settled == NEVER:
             if request.cut == NOTHING:
                 request.status = REJECTED
@@ -117,6 +129,12 @@ class Exchange:
             request.ends += 1
             request.owner.late(request)
         self.close(request)
+
+    def _tell(self, request: Request) -> None:
+        """Let the device hear the price if it still listens to this reply."""
+        price = self._prices.pop(request.number)
+        if request.settled == NEVER or (self._use_late and request.cut != NOTHING):
+            request.owner.hears(price)
 
     def _time_out(self, moment: Moment) -> None:
         request: Request = moment.subject

@@ -11,6 +11,7 @@ from array import array
 
 import numpy as np
 
+from simulator.diary import Diary
 from simulator.draws import uniforms
 from simulator.outcomes import NOTHING, FloatArray, IntArray, Outcomes
 from simulator.policies.base import Policy, Sight
@@ -64,7 +65,7 @@ class Foresight:
         self._streams = len(demand.users)
         self._expected: dict[tuple[int, int], None] = {}
         self._asks = demand.asks(policy)
-        self._alike = True
+        self._alike = not policy.recalls
         """Whether the policy has said the same of all clones so far."""
 
     def expect(self, device: int, cut: int) -> None:
@@ -72,10 +73,10 @@ class Foresight:
         if self.policy.signals and not self._demand.told(device % self._streams, cut):
             self._expected[device % self._streams, cut] = None
 
-    def next_ask(self, device: int, held: int, asked: int, step: int, end: int) -> int:
+    def next_ask(self, device: int, held: int, asked: int, step: int, end: int, diary: Diary | None = None) -> int:
         """The first step >= `step` at which the device asks, given the list it holds; `end` if it does not."""
         stream = device % self._streams
-        usual = held == asked == step - 1 >= 0
+        usual = self._alike and held == asked == step - 1 >= 0
         if usual:
             known = self._asks[self._demand.first[stream] + held]
             if known:
@@ -86,7 +87,7 @@ class Foresight:
         size, found = LOOK, until
         while step < until and found == until:
             stop = min(step + size, until)
-            first = self.look(device, held, asked, step, stop)
+            first = self.look(device, held, asked, step, stop, diary)
             if first < stop:
                 found = first
             step = stop
@@ -100,8 +101,20 @@ class Foresight:
         if self._alike:
             self._asks[self._demand.first[stream] + cut] = step
 
-    def look(self, device: int, held: int, asked: int, start: int, stop: int) -> int:
+    def look(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None = None) -> int:
         """The first of the steps start .. stop - 1 at which the device asks, given the list it holds; stop if none."""
+        asks = self.policy.asks(self._sight(device, held, asked, start, stop, diary))
+        first = int(asks.argmax())
+        return start + first if asks[first] else stop
+
+    def note_request(self, device: int, held: int, asked: int, step: int, diary: Diary, now: int) -> None:
+        """The device asks at this step, which is now: let its policy keep what it wants to."""
+        if self.policy.signals and held != NOTHING:
+            self._due(device % self._streams, held)
+        diary.note_request(self.policy.remember(self._sight(device, held, asked, step, step + 1, diary)), now)
+
+    def _sight(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None) -> Sight:
+        """What the device sees at the steps start .. stop - 1, given the list it holds."""
         demand, policy = self._demand, self.policy
         steps = demand.steps[start:stop]
 
@@ -113,9 +126,7 @@ class Foresight:
         if held != NOTHING:
             user, signal = demand.users[device % self._streams], demand.outcomes.signal
             signals = {name: signal(name, user, held, start, stop) for name in policy.signals}
-        asks = policy.asks(Sight(steps, asked, signals, coins))
-        first = int(asks.argmax())
-        return start + first if asks[first] else stop
+        return Sight(steps, asked, signals, coins) if diary is None else diary.sight(steps, asked, signals, coins)
 
     def _due(self, stream: int, cut: int) -> None:
         if not self._demand.told(stream, cut):

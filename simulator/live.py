@@ -14,8 +14,9 @@ from simpy import Event
 
 from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
 from simulator.departures import Departures
+from simulator.diary import Diary
 from simulator.draws import uniforms
-from simulator.outcomes import NOTHING, IntArray, LiveModels
+from simulator.outcomes import NOTHING, FloatArray, IntArray, LiveModels
 from simulator.policies.base import Policy, Sight
 from simulator.request import ABANDONED, Request
 from simulator.retry import Ask
@@ -71,6 +72,7 @@ class LiveOwner:
         self._asked = -1
         self._flight: Request | Ask | None = None
         """What it waits for, or still listens to."""
+        self._diary = Diary(fleet.policy, self._moment) if fleet.policy.recalls else None
         self._gone = False
         self._over = False
         self._letter: Request | None = None
@@ -137,6 +139,8 @@ class LiveOwner:
         fleet = self._fleet
         if self._flight is not None:
             self._drop(self._flight, ABANDONED)
+        if self._diary is not None:
+            self._diary.note_request(fleet.policy.remember(self._sight(step)), fleet.clock.tick)
         self._asked = step
         sender = fleet.exchange if fleet.caller is None else fleet.caller
         self._flight = sender.send(self, self._device, step, intended, max(self._held, 0))
@@ -163,6 +167,15 @@ class LiveOwner:
             self._flight = None
         if self._news is not None and not self._news.triggered:
             self._news.succeed()
+
+    def _moment(self, start: int, stop: int) -> IntArray:
+        """[1] the time of the only step that it is ever about: now."""
+        return np.array([self._fleet.clock.tick])
+
+    def hears(self, price: float) -> None:
+        """Keep the price for the next interaction."""
+        if self._diary is not None:
+            self._diary.note_price(price, self._fleet.clock.tick)
 
     def settled(self, request: Request) -> None:
         """Keep an answer for the next interaction, or for the one that waits for it."""
@@ -207,6 +220,8 @@ class LiveOwner:
             exchange.close(self._fresh)
         self._fresh = letter
         self._held = letter.cut
+        if self._diary is not None:
+            self._diary.note_answer(letter.sent)
         self._model.hold(letter.cut)
 
     def _wants(self, step: int) -> bool:
@@ -214,12 +229,21 @@ class LiveOwner:
         fleet = self._fleet
         if step == 0 and fleet.policy.opens:
             return True
-        steps = np.array([step])
+        return bool(fleet.policy.asks(self._sight(step))[0])
+
+    def _sight(self, step: int) -> Sight:
+        """What the device sees at this step."""
+        fleet, steps = self._fleet, np.array([step])
         signals = None
         if self._held != NOTHING:
             signals = {}
             if fleet.policy.signals:
                 seen = self._model.signals()
                 signals = {name: np.array([seen[name]]) for name in fleet.policy.signals}
-        sight = Sight(steps, self._asked, signals, lambda: uniforms(fleet.seed, "coin", self._device, steps))
-        return bool(fleet.policy.asks(sight)[0])
+
+        def coins() -> FloatArray:
+            return uniforms(fleet.seed, "coin", self._device, steps)
+
+        if self._diary is None:
+            return Sight(steps, self._asked, signals, coins)
+        return self._diary.sight(steps, self._asked, signals, coins)

@@ -10,6 +10,8 @@ ITEM_BYTES = 4
 """An item id as an unsigned 32-bit number."""
 SCORE_BYTES = 2
 """A score as a 16-bit float."""
+PRICE_BYTES = 2
+"""A price as a 16-bit float."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ makes a run part from its rehearsal in places only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from simulator.diary import Diary
 from simulator.foresight import LOOK, Demand, Foresight
-from simulator.outcomes import NOTHING, Outcomes
+from simulator.outcomes import NOTHING, IntArray, Outcomes
+from simulator.pace import Pace
 from simulator.policies.base import Policy
 from simulator.progress import Progress, Tell
 from simulator.world import World
@@ -32,6 +34,13 @@ def rehearse(
     streams = np.tile(np.arange(min(world.devices, len(world.users))), len(looking))
     actor = np.repeat(np.arange(len(looking)), min(world.devices, len(world.users)))
     held = np.array([0 if looking[a].policy.opens else NOTHING for a in actor], np.int64)
+    diaries: list[Diary | None] = [None] * len(held)
+    if any(foresight.policy.recalls for foresight in looking):
+        pace = Pace(world, seed)
+        for i in np.flatnonzero([looking[a].policy.recalls for a in actor]).tolist():
+            diaries[i] = Diary(looking[actor[i]].policy, _moments(pace, int(streams[i])))
+            if held[i] != NOTHING:
+                _note(looking[actor[i]], int(streams[i]), NOTHING, 0, diaries[i])
     here = held + 1
     look = np.full(len(here), LOOK)
     progress = Progress(int(lengths.sum()), tell)
@@ -44,11 +53,12 @@ def rehearse(
         before = int(here.sum())
         for i in alive.tolist():
             start, stop, cut = int(here[i]), int(until[i]), int(held[i])
-            foresight, stream = looking[actor[i]], int(streams[i])
-            found = foresight.look(stream, cut, cut, start, stop)
+            foresight, stream, diary = looking[actor[i]], int(streams[i]), diaries[i]
+            found = foresight.look(stream, cut, cut, start, stop, diary)
             if cut != NOTHING and (found < stop or stop == lengths[i]):
                 foresight.remember(stream, cut, found)
             if found < stop:
+                _note(foresight, stream, cut, found, diary)
                 held[i] = found
                 here[i] = found + 1
                 look[i] = LOOK
@@ -58,3 +68,17 @@ def rehearse(
         progress.add(int(here.sum()) - before)
         alive = alive[here[alive] < lengths[alive]]
     return demand
+
+
+def _moments(pace: Pace, device: int) -> Callable[[int, int], IntArray]:
+    """Gives the times of a device's steps, where no answer keeps it waiting."""
+    times, first, _ = pace.clock(device)
+    return lambda start, stop: np.asarray(times[first + start : first + stop])
+
+
+def _note(foresight: Foresight, stream: int, held: int, step: int, diary: Diary | None) -> None:
+    """A request at this step is answered at once."""
+    if diary is not None:
+        now = int(diary.ticks(step, step + 1)[0])
+        foresight.note_request(stream, held, held, step, diary, now)
+        diary.note_answer(now)

@@ -25,6 +25,9 @@ class Owner(Protocol):
     def late(self, request: Request) -> None:
         """An answer to a request given up has come after all; told only where late answers are used."""
 
+    def hears(self, price: float) -> None:
+        """A reply has told the cloud's price; what else it brings is told next."""
+
 
 class Request:
     """One request; times in ticks, `NEVER` where they did not come."""

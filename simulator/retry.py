@@ -57,6 +57,10 @@ class Ask:
         self._over = True
         self.owner.settled(request)
 
+    def hears(self, price: float) -> None:
+        """The device hears what a reply tells, also where the request is made again."""
+        self.owner.hears(price)
+
     def late(self, request: Request) -> None:
         """An answer to an earlier attempt ends the request, where it has not ended yet."""
         if self._over:

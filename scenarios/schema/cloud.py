@@ -16,6 +16,7 @@ from scenarios.schema.capacity import (
     NoAnswerCache,
     Scaling,
 )
+from scenarios.schema.pricing import NoPricing, Pricing
 from scenarios.schema.queueing import (
     Admission,
     AdmitAll,
@@ -63,6 +64,8 @@ class Cloud(Block):
     work on it has begun. Else the cloud knows nothing of it and works for nobody."""
     answer_cache: AnswerCache = NoAnswerCache()
     """Whether answers are kept and sent again."""
+    pricing: Pricing = NoPricing()
+    """What replies, rejections too, tell devices of the load; heeded by the policy `priced`."""
     usd_per_gpu_hour: NonNegative = 1.8
     """Of an accelerator. A100-80 at $1.50-3.00 an hour, hyperscalers (mercatus-ai.com, 2026)."""
     billed: Literal["busy", "provisioned"] = "busy"

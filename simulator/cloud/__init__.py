@@ -21,6 +21,7 @@ from simulator.cloud.autoscaling import Autoscaler
 from simulator.cloud.continuous import ContinuousStation
 from simulator.cloud.discipline import line_of
 from simulator.cloud.failures import Spells
+from simulator.cloud.pricing import pricing_of
 from simulator.cloud.replicas import DOWN, DRAINING, LOADING, UP, Replicas
 from simulator.cloud.routing import router_of
 from simulator.cloud.static import StaticStation
@@ -64,6 +65,8 @@ class Cloud:
         self._enter = self._route if self._own_queues else self._stations[0].arrive
         self.arrive: Callable[[Request], None] = self._door()
         """Take a request in, or reject it."""
+        self.pricing = pricing_of(spec.pricing, self._load)
+        """What sets the price that replies tell, where they do."""
         self._crashes = Spells(spec.crashes, seed, "crash")
         self._brownouts = Spells(spec.brownouts, seed, "brownout")
         for replica in range(spec.replicas):
@@ -86,6 +89,10 @@ class Cloud:
     def accounts(self, end: int) -> Accounts:
         """What the cloud says of itself, where the run ends at this tick."""
         return draw_up(self._spec, self._busy, self.replicas.shifts(end), self._detours)
+
+    def _load(self) -> float:
+        """Requests present at each replica that is up; as many as all of them, where none is."""
+        return sum(station.present() for station in self._stations) / max(len(self.replicas.up), 1)
 
     def _station(self, number: int) -> Station:
         spec, admission, batching = self._spec, self._spec.admission, self._spec.batching

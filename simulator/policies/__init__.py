@@ -7,13 +7,25 @@ from typing import Annotated
 from pydantic import Field
 
 from simulator.policies.always import AlwaysFamily
+from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.never import NeverFamily
 from simulator.policies.periodic import PeriodicFamily
+from simulator.policies.priced import PricedFamily
 from simulator.policies.random import RandomFamily
+from simulator.policies.tracker import TrackerFamily
 
 AnyPolicy = Annotated[
-    AlwaysFamily | NeverFamily | RandomFamily | PeriodicFamily | FootruleFamily, Field(discriminator="kind")
+    AlwaysFamily
+    | NeverFamily
+    | RandomFamily
+    | PeriodicFamily
+    | FootruleFamily
+    | TrackerFamily
+    | PricedFamily
+    | BucketFamily,
+    Field(discriminator="kind"),
 ]
+BucketFamily.model_rebuild(_types_namespace={"AnyPolicy": AnyPolicy})
 
 __all__ = ["AnyPolicy"]

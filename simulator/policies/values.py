@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from scenarios.schema.base import Count, NonNegative, Share
+from scenarios.schema.base import Count, NonNegative, Positive, Share
 
 
 def _listed(value: object) -> object:
@@ -27,4 +27,9 @@ Thresholds = Annotated[
     tuple[NonNegative, ...],
     Field(min_length=1),
     BeforeValidator(_listed, json_schema_input_type=NonNegative | Annotated[list[NonNegative], Field(min_length=1)]),
+]
+Rates = Annotated[
+    tuple[Positive, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Positive | Annotated[list[Positive], Field(min_length=1)]),
 ]

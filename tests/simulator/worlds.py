@@ -136,12 +136,25 @@ def outcomes(world: World) -> HashOutcomes:
     return HashOutcomes(steps)
 
 
+def budgeted(rule: dict[str, Any]) -> st.SearchStrategy[Policy]:
+    """A rule in buckets of all kinds."""
+    burst = st.integers(1, 3)
+    return st.one_of(
+        st.builds(lambda b: policy("bucket", rule=rule, per_interaction=0.3, burst=b), burst),
+        st.builds(lambda b: policy("bucket", rule=rule, per_hour=36_000.0, burst=b), burst),
+    )
+
+
+TRACKERS = st.sampled_from([{"kind": "tracker", "rate": 0.2, "step": step} for step in (0.1, 3.0)])
+PRICED = st.sampled_from([{"kind": "priced", "threshold": 5.0, "half_life_s": half} for half in (0.05, 60.0)])
 POLICIES = st.one_of(
     st.just(policy("always")),
     st.just(policy("never")),
     st.builds(lambda p: policy("random", probability=p), st.sampled_from([0.0, 0.1, 0.5, 1.0])),
     st.builds(lambda n: policy("periodic", every=n), st.integers(1, 9)),
     st.builds(lambda t: policy("footrule", threshold=t), st.sampled_from([0.0, 2.0, 5.0, 8.0, 20.0])),
+    st.builds(lambda keys: policy(**keys), TRACKERS | PRICED),
+    st.one_of(TRACKERS, PRICED, st.just({"kind": "always"})).flatmap(budgeted),
 )
 
 
