@@ -108,6 +108,7 @@ class Exchange:
         if arrival == NEVER:
             if request.settled == NEVER:
                 request.status = LOST
+            self._prices.pop(request.number, None)
             self.close(request)
         else:
             self._clock.at(arrival, ANSWER + request.device, self._answer, request)
