@@ -12,6 +12,7 @@ from simulator import cells
 from simulator.policies.base import Point
 from simulator.preparation import Experiment
 from simulator.progress import Tell
+from simulator.records import detour_table, shift_table
 from simulator.run import Result, run, run_live
 
 
@@ -25,7 +26,14 @@ def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: 
         result = run(world, policy, cell.seed, experiment.rehearse(), tell)
     told = facts(cell.point, cell.replication, cell.seed, result, world.cloud)
     boiled = digest(result.requests, result.devices, told)
-    tables = {"requests": result.requests, "devices": result.devices, "series": result.series, "users": boiled.users}
+    tables = {
+        "requests": result.requests,
+        "devices": result.devices,
+        "series": result.series,
+        "shifts": shift_table(result.shifts, result.slow),
+        "detours": detour_table(result.detours),
+        "users": boiled.users,
+    }
     cells.write(folder / cell.folder, tables, {**told, "summary": boiled.summary})
     experiment.recommenders.outcomes.flush()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from simulator.clock import NEVER, SECOND
+from simulator.cloud.replicas import STATES
 from simulator.outcomes import FloatArray, IntArray
 from simulator.request import STATUSES, Request
 
@@ -106,6 +108,33 @@ def request_table(log: dict[str, IntArray], device_users: IntArray, shares: Floa
             "gpu_s": shares / SECOND,
             "uplink_bytes": log["uplink"],
             "downlink_bytes": log["downlink"],
+        }
+    )
+
+
+def shift_table(shifts: Mapping[str, IntArray], slow: Mapping[str, IntArray]) -> pd.DataFrame:
+    """What replicas were about, and when they were slow, as docs/design.md names it."""
+    states = (*STATES, "slow")
+    state = np.append(shifts["state"], np.full(len(slow["replica"]), len(STATES)))
+    return pd.DataFrame(
+        {
+            "replica": np.append(shifts["replica"], slow["replica"]),
+            "state": pd.Categorical.from_codes(state, pd.Index(states)),
+            "since_s": np.append(shifts["since"], slow["since"]) / SECOND,
+            "until_s": np.append(shifts["until"], slow["until"]) / SECOND,
+        }
+    )
+
+
+def detour_table(detours: Mapping[str, IntArray]) -> pd.DataFrame:
+    """The stays that came to nothing, as docs/design.md names them."""
+    return pd.DataFrame(
+        {
+            "request": detours["number"],
+            "replica": detours["replica"],
+            "started_s": _seconds(detours["started"]),
+            "ended_s": _seconds(detours["ended"]),
+            "batch_size": detours["batch_size"],
         }
     )
 

@@ -33,7 +33,7 @@ class Result:
     """What a run leaves: the tables of docs/design.md, the books, and the cloud's time.
 
     duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s:
-    time for which there were replicas, all together. usd: the bill. shifts, detours: what befell replicas, and the
+    time for which there were replicas, all together. usd: the bill. shifts, detours, slow: what befell replicas and the
     stays of requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
     [interactions] the rank at every step, one device after the other.
     """
@@ -48,6 +48,7 @@ class Result:
     usd: float
     shifts: dict[str, IntArray]
     detours: dict[str, IntArray]
+    slow: dict[str, IntArray]
     ranks: IntArray | None = None
 
 
@@ -111,5 +112,6 @@ def _result(
         usd=accounts.usd,
         shifts=accounts.shifts,
         detours=accounts.detours,
+        slow=accounts.slow,
         ranks=seen,
     )

@@ -28,8 +28,8 @@ class Cell:
     facts: Mapping[str, Any]
     digest: Digest
 
-    def table(self, name: str, columns: list[str]) -> pd.DataFrame:
-        """Columns of one of its tables: requests, devices, users. Raises `TableError`."""
+    def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Columns, or all, of one of its tables (docs/design.md). Raises `TableError`."""
         return _parquet(self.folder / f"{name}.parquet", columns)
 
 
@@ -156,7 +156,7 @@ def _json(path: Path, expected: str) -> dict[str, Any]:
     return found
 
 
-def _parquet(path: Path, columns: list[str]) -> pd.DataFrame:
+def _parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:

@@ -88,7 +88,10 @@ class Cloud:
 
     def accounts(self, end: int) -> Accounts:
         """What the cloud says of itself, where the run ends at this tick."""
-        return draw_up(self._spec, self._busy, self.replicas.shifts(end), self._detours)
+        shifts = self.replicas.shifts(end)
+        there = sorted(set(shifts["replica"].tolist())) if self._spec.brownouts else []
+        slow = [(replica, *span) for replica in there for span in self._brownouts.spans(replica, end)]
+        return draw_up(self._spec, self._busy, shifts, self._detours, slow)
 
     def _load(self) -> float:
         """Requests present at each replica that is up; as many as all of them, where none is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,12 +17,14 @@ DETOUR = ("number", "replica", "started", "ended", "batch_size")
 @dataclass(frozen=True)
 class Accounts:
     """busy: [replicas] ticks of work. shifts: column -> [intervals], see `Replicas.shifts`. detours: column -> [stays]
-    of requests at replicas that crashed or went (`started` is `NEVER` where it had only waited there). usd: the bill.
+    of requests at replicas that crashed or went (`started` is `NEVER` where it had only waited there). slow: replica,
+    since and until of every brown-out of a replica that there was. usd: the bill.
     """
 
     busy: Sequence[int]
     shifts: dict[str, IntArray]
     detours: dict[str, IntArray]
+    slow: dict[str, IntArray]
     usd: float
 
     @property
@@ -32,11 +34,19 @@ class Accounts:
 
 
 def draw_up(
-    spec: Cloud, busy: Sequence[int], shifts: dict[str, IntArray], detours: Sequence[tuple[int, ...]]
+    spec: Cloud,
+    busy: Sequence[int],
+    shifts: dict[str, IntArray],
+    detours: Sequence[tuple[int, ...]],
+    slow: Sequence[tuple[int, int, int]],
 ) -> Accounts:
     """The accounts, with the bill by the price."""
-    rows = np.array(detours, np.int64).reshape(-1, len(DETOUR))
-    columns = {name: rows[:, i].copy() for i, name in enumerate(DETOUR)}
-    accounts = Accounts(tuple(busy), shifts, columns, 0.0)
+    tables = _columns(detours, DETOUR), _columns(slow, ("replica", "since", "until"))
+    accounts = Accounts(tuple(busy), shifts, *tables, usd=0.0)
     paid = sum(busy) if spec.billed == "busy" else accounts.provisioned
-    return Accounts(accounts.busy, shifts, columns, paid / SECOND / 3600 * spec.usd_per_gpu_hour)
+    return replace(accounts, usd=paid / SECOND / 3600 * spec.usd_per_gpu_hour)
+
+
+def _columns(rows: Sequence[tuple[int, ...]], names: Sequence[str]) -> dict[str, IntArray]:
+    table = np.array(rows, np.int64).reshape(-1, len(names))
+    return {name: table[:, i].copy() for i, name in enumerate(names)}

@@ -26,6 +26,19 @@ class Spells:
             elif spec.replica in (None, replica) and ticks(spec.from_s) <= time < ticks(spec.until_s):  # type: ignore[union-attr]
                 yield spec
 
+    def spans(self, replica: int, end: int) -> list[tuple[int, int]]:
+        """(since, until) of all bad times of a replica up to a tick, those that overlap or meet as one."""
+        spans: list[tuple[int, int]] = []
+        time: int | None = 0
+        while time is not None and time < end:
+            change = self.next_change(replica, time)
+            if any(True for _ in self.upon(replica, time)):
+                until = end if change is None else min(change, end)
+                meets = bool(spans) and spans[-1][1] == time
+                spans.append((spans.pop()[0] if meets else time, until))
+            time = change
+        return spans
+
     def next_change(self, replica: int, time: int) -> int | None:
         """When, after a tick, a bad time of a replica next begins or ends."""
         changes = []
