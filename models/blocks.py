@@ -70,6 +70,7 @@ class Blocks:
         self._on_device = _States(srm, self._base, steps)
         self._in_cloud = _States(llm, self._base, steps)
         self._best = torch.full((int(steps.sum()), self._own), -1, device=self._device)
+        self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
         self._known = np.zeros(len(steps), np.bool_)
 
     @torch.no_grad()
@@ -117,10 +118,12 @@ class Blocks:
             ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
         if not self._signals:
             return Made(ranks, {})
-        since = self._since(held, ids, states, same, (steps[:, None] + np.arange(size)).ravel())
+        since = self._since(users, held, ids, states, same, (steps[:, None] + np.arange(size)).ravel())
         return Made(ranks, {name: function(since).cpu().numpy() for name, function in self._signals.items()})
 
-    def _since(self, held: Held, ids: Tensor, states: Tensor, same: Tensor, steps: IntArray) -> HeldSince:
+    def _since(
+        self, users: IntArray, held: Held, ids: Tensor, states: Tensor, same: Tensor, steps: IntArray
+    ) -> HeldSince:
         """What is held at each step of runs of one length, with what has been since the first of each run."""
         runs, size, length = same.shape
 
@@ -138,12 +141,14 @@ class Blocks:
             held.llm,
             held.srm,
             held.left,
+            user=self._tensor(users).repeat_interleave(size, 0),
             age=age.repeat(runs),
             then=of_first(held.srm),
             taken=taken,
             state=states,
             state_then=of_first(states),
             lacks=~in_list.any(2) & (own >= 0),
+            odds=self._odds[self._tensor(steps)],
         )
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
@@ -188,8 +193,9 @@ class Blocks:
         for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(self._part.ids) // CELLS))):
             scores = self._own_scores(rows[chunk], steps[chunk])
             columns, values = best(scores, self._own)
-            chosen = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1)
-            self._best[self._tensor(self._base[rows[chunk]] + steps[chunk])] = chosen
+            at = self._tensor(self._base[rows[chunk]] + steps[chunk])
+            self._best[at] = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1)
+            self._odds[at] = (values - scores.logsumexp(1, keepdim=True)).exp()
 
     def _own_scores(self, users: IntArray, steps: IntArray) -> Tensor:
         """[N, part] the device's own scores of what it holds of the catalogue; -inf for what the user has consumed."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-OWN = 10
+OWN = 50
 """A device's own best items, of what it holds of the catalogue, that signals may compare the list with."""
 
 
@@ -54,19 +54,23 @@ class Held:
 class HeldSince(Held):
     """The same with what a device remembers since its list came, that is since the step that the list was made for.
 
-    age: [N] clicks since then. then: [N, L] scores of the device's own model at that step.
+    user: [N] whose device it is. age: [N] clicks since then.
+    then: [N, L] scores of the device's own model at that step.
     taken: [N, L] after how many clicks since then the item was taken; -1 where it was not, or where there is none.
     state, state_then: [N, ...] of the device's own model now and at that step.
     lacks: [N, K] whether the list lacks the j-th best item by the device's own model, of what the device holds of the
     catalogue and the user has not consumed; false where there is no j-th. K is 0 where the device holds nothing.
+    odds: [N, K] the probability that the device's own model gives that item, among all of these; 0 where there is none.
     """
 
+    user: Tensor
     age: Tensor
     then: Tensor
     taken: Tensor
     state: Tensor
     state_then: Tensor
     lacks: Tensor
+    odds: Tensor
 
     @cached_property
     def then_places(self) -> Tensor:

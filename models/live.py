@@ -38,17 +38,18 @@ class Live:
 
     def device(self, user: int) -> Device:
         """A device that replays this user's stream and holds nothing yet."""
-        return Device(self, self.population.behaviour.stream(user), int(self.population.replay_from[user]))
+        return Device(self, user, self.population.behaviour.stream(user), int(self.population.replay_from[user]))
 
 
 @dataclass
 class Device:
     """The models of one device; fulfils `simulator.outcomes.LiveDevice`.
 
-    stream: the user's items. first: position of step 0 in it.
+    user: whose. stream: the user's items. first: position of step 0 in it.
     """
 
     live: Live
+    user: int
     stream: npt.NDArray[np.int32]
     first: int
     _seen: int = 0
@@ -112,28 +113,33 @@ class Device:
         taken = np.array([since.index(item) if item in since else -1 for item in ids.tolist()], np.int64)
         state, then = self._state, self._states[self._cut]
         srm = self._scores(ids)
-        own = self._own_best()
+        own, chances = self._own_best()
         lacks = np.zeros(min(OWN, self.live.part.vectors), np.bool_)
-        lacks[: len(own)] = ~np.isin(own, ids[taken < 0])
+        odds = np.zeros(len(lacks), srm.dtype)
+        lacks[: len(own)], odds[: len(own)] = ~np.isin(own, ids[taken < 0]), chances
         held = HeldSince(
             torch.from_numpy(llm.astype(srm.dtype))[None],
             torch.from_numpy(srm)[None],
             torch.from_numpy(taken < 0)[None],
+            user=torch.tensor([self.user]),
             age=torch.tensor([len(since)]),
             then=torch.from_numpy(self._scores(ids, then))[None],
             taken=torch.from_numpy(taken)[None],
             state=state,
             state_then=then,
             lacks=torch.from_numpy(lacks)[None],
+            odds=torch.from_numpy(odds)[None],
         )
         return {name: float(signal(name)(held)) for name in self.live.signals}
 
-    def _own_best(self) -> IntArray:
-        """The device's own best items of what it holds of the catalogue."""
+    def _own_best(self) -> tuple[IntArray, npt.NDArray[Any]]:
+        """The device's own best items of what it holds of the catalogue, and the probabilities that it gives them."""
         if not self.live.part.vectors:
-            return np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0)
         ids, scores = self._alone()
-        return ids[np.argsort(-scores, kind="stable")][:OWN]
+        order = np.argsort(-scores, kind="stable")
+        odds = np.exp(scores - scores.max(initial=-np.inf))
+        return ids[order][:OWN], (odds / odds.sum())[order][:OWN]
 
     @property
     def _true(self) -> int:

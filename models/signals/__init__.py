@@ -20,9 +20,11 @@ NAMES = (
     "coverage",
     "drift",
     "entropy",
+    "fading",
     "footrule",
     "kendall",
     "margin",
+    "missing_mass",
     "motion",
     "recent_hits",
     "recent_misses",
@@ -32,7 +34,7 @@ NAMES = (
 )
 """Each names a file of this folder and the function in it."""
 
-OF_CATALOGUE = frozenset({"coverage"})
+OF_CATALOGUE = frozenset({"coverage", "missing_mass"})
 """Those that compare the list with items outside it, and so need part of the catalogue on the device."""
 
 

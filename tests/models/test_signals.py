@@ -23,12 +23,14 @@ def held(llm: Tensor, srm: Tensor, left: Tensor | None = None, age: int = 0) -> 
         llm,
         srm,
         left,
+        user=torch.arange(rows),
         age=torch.full((rows,), age),
         then=srm,
         taken=torch.where(left, -1, 0),
         state=torch.ones(rows, 4, dtype=srm.dtype),
         state_then=torch.ones(rows, 4, dtype=srm.dtype),
         lacks=torch.zeros(rows, 10, dtype=torch.bool),
+        odds=torch.full((rows, 10), 0.05, dtype=srm.dtype),
     )
 
 
@@ -115,15 +117,20 @@ def test_what_happened_since_the_list_came() -> None:
 def test_coverage_drift_and_motion_compare_with_what_was() -> None:
     order = torch.arange(10, 0, -1, dtype=torch.float64)[None]
     fresh = held(order, order)
-    assert [signal(name)(fresh).item() for name in ("coverage", "drift", "motion")] == [0, 0, 0]
+    assert [signal(name)(fresh).item() for name in ("coverage", "drift", "fading", "motion")] == [0, 0, 0, 0]
     state = torch.tensor([[1.0, 0, 0, 0]], dtype=torch.float64)
     moved = replace(fresh, then=-order, state=state, state_then=-state, lacks=torch.arange(10)[None] < 3)
     assert [signal(name)(moved).item() for name in ("coverage", "drift", "motion")] == [0.3, 5, 2]
+    faded = replace(fresh, then=order + 2, left=torch.arange(10)[None] > 3)
+    assert signal("fading")(faded).item() == pytest.approx(2)
+    assert signal("missing_mass")(moved).item() == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_list_and_a_device_without_a_catalogue_give_a_number(name: str) -> None:
-    moments = replace(orders(3, 8, gone=1.1), lacks=torch.zeros(3, 0, dtype=torch.bool))
+    moments = replace(
+        orders(3, 8, gone=1.1), lacks=torch.zeros(3, 0, dtype=torch.bool), odds=torch.zeros(3, 0, dtype=torch.float64)
+    )
     values = signal(name)(moments)
     assert values.shape == (3,)
     assert values.dtype == moments.llm.dtype
