@@ -1,13 +1,20 @@
-"""The request log: a row a request, kept as integers while the run lasts and told as a table at its end."""
+"""The request log: a row a request, kept as integers while the run lasts and told as a table at its end.
+
+Rows lie in a temporary file until then, so that a run needs memory for the requests that are open, not for all.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from scenarios.errors import UserError
 from simulator.clock import NEVER, SECOND
 from simulator.cloud.replicas import STATES
 from simulator.outcomes import FloatArray, IntArray
@@ -35,7 +42,10 @@ COLUMNS = (
     "uplink",
     "downlink",
 )
+SHORT = {"device", "step", "cut", "attempt", "applied", "batch_size", "replica"}
+"""Columns whose numbers are never long: there are fewer devices than `simulator.clock` has places for."""
 CHUNK = 1 << 16
+"""Rows that are put away at once."""
 
 
 class Records:
@@ -43,7 +53,9 @@ class Records:
 
     def __init__(self) -> None:
         self._rows = array("q")
-        self._chunks: list[IntArray] = []
+        self._file: BinaryIO | None = None
+        self._filed = 0
+        """Chunks in the file."""
 
     def add(self, r: Request) -> None:
         """Write a request that nothing can change any more."""
@@ -73,15 +85,47 @@ class Records:
             )
         )
         if len(rows) >= CHUNK * len(COLUMNS):
-            self._chunks.append(np.array(rows, np.int64).reshape(-1, len(COLUMNS)))
-            self._rows = array("q")
+            self._put_away()
+
+    def _put_away(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with the records
+            self._rows.tofile(self._file)
+        except OSError as error:
+            raise UserError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error})") from error
+        self._filed += 1
+        self._rows = array("q")
+
+    def _chunks(self) -> Iterator[IntArray]:
+        """[rows, columns] in the order in which they came."""
+        if self._file is not None:
+            self._file.seek(0)
+            for _ in range(self._filed):
+                rows = array("q")
+                rows.fromfile(self._file, CHUNK * len(COLUMNS))
+                yield np.frombuffer(rows, np.int64).reshape(-1, len(COLUMNS))
+        yield np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
 
     def log(self) -> dict[str, IntArray]:
         """Column -> [requests], in the order of sending."""
-        last = np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
-        rows = np.concatenate([*self._chunks, last])
-        rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        return {name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(COLUMNS)}
+        numbers = np.concatenate([chunk[:, 0] for chunk in self._chunks()])
+        place = np.empty_like(numbers)
+        place[np.argsort(numbers, kind="stable")] = np.arange(len(numbers))
+        log: dict[str, npt.NDArray[Any]] = {name: np.empty(len(numbers), _kind(name)) for name in COLUMNS}
+        first = 0
+        for chunk in self._chunks():
+            here = place[first : first + len(chunk)]
+            for i, name in enumerate(COLUMNS):
+                log[name][here] = chunk[:, i]
+            first += len(chunk)
+        return log
+
+
+def _kind(column: str) -> npt.DTypeLike:
+    if column == "status":
+        return np.int8
+    return np.int32 if column in SHORT else np.int64
 
 
 def request_table(log: dict[str, IntArray], device_users: IntArray, shares: FloatArray) -> pd.DataFrame:
