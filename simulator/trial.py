@@ -67,14 +67,19 @@ def attempt(world: World, point: Point, seed: int, demand: Demand) -> tuple[Summ
 def attempts(
     experiment: Experiment, world: World, point: Point, replications: Iterable[int], seed: int | None = None
 ) -> pd.DataFrame:
-    """A row a replication: what `summarise` says, and `failed_share` of all attempts.
+    """A row a replication, as `tabled` gives it.
 
     seed: of the scenario where absent; replications of another one share nothing with it.
     """
     base = experiment.scenario.seed if seed is None else seed
     demand = experiment.rehearse()
-    rows = [attempt(world, point, replication_seed(base, r), demand)[0] for r in replications]
-    table = pd.DataFrame(rows)
+    return tabled([attempt(world, point, replication_seed(base, r), demand)[0] for r in replications])
+
+
+def tabled(summaries: Sequence[Summary]) -> pd.DataFrame:
+    """A row a summary, with `failed_share` and `latency_p95_s` besides."""
+    table = pd.DataFrame(summaries)
     failed = table["rejected"] + table["timed_out"] + table["lost"]
     table["failed_share"] = np.where(table["attempts"] > 0, failed / table["attempts"].clip(lower=1), 0.0)
+    table["latency_p95_s"] = table["latency_p95_ms"].astype(float) / 1000
     return table
