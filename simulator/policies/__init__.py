@@ -1,4 +1,4 @@
-"""The request policies; a new one is a file of this folder and a name in this union."""
+"""The request policies; a new one is a file of this folder and a name in the first of these unions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,9 @@ from simulator.policies.priced import PricedFamily
 from simulator.policies.random import RandomFamily
 from simulator.policies.tracker import TrackerFamily
 
-AnyPolicy = Annotated[
-    AlwaysFamily
-    | NeverFamily
-    | RandomFamily
-    | PeriodicFamily
-    | FootruleFamily
-    | TrackerFamily
-    | PricedFamily
-    | BucketFamily,
-    Field(discriminator="kind"),
-]
-BucketFamily.model_rebuild(_types_namespace={"AnyPolicy": AnyPolicy})
+_Rule = AlwaysFamily | NeverFamily | RandomFamily | PeriodicFamily | FootruleFamily | TrackerFamily | PricedFamily
+Rule = Annotated[_Rule, Field(discriminator="kind")]
+AnyPolicy = Annotated[_Rule | BucketFamily, Field(discriminator="kind")]
+BucketFamily.model_rebuild(_types_namespace={"Rule": Rule})
 
-__all__ = ["AnyPolicy"]
+__all__ = ["AnyPolicy", "Rule"]

@@ -19,7 +19,7 @@ from simulator.policies.base import BoolArray, Family, Memory, Point, Policy, Re
 from simulator.policies.values import Rates
 
 if TYPE_CHECKING:
-    from simulator.policies import AnyPolicy
+    from simulator.policies import Rule
 
 HOUR_S = 3600.0
 
@@ -78,7 +78,7 @@ class BucketFamily(Family):
     """Any rule, within a budget of requests for each device; give either of the two rates."""
 
     kind: Literal["bucket"] = "bucket"
-    rule: AnyPolicy
+    rule: Rule
     """What asks; of one value."""
     per_interaction: Rates | None = None
     """Tokens that come with an interaction: 0.1 is one every tenth."""

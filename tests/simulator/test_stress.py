@@ -71,7 +71,9 @@ def test_settings_are_every_combination() -> None:
     assert settings([]) == [()]
 
 
-@pytest.mark.parametrize("wrong", ["cloud.replicas", "cloud.replicas=1,,2", "recommenders.list_length=20,50", "seed=1,2"])
+@pytest.mark.parametrize(
+    "wrong", ["cloud.replicas", "cloud.replicas=1,,2", "recommenders.list_length=20,50", "seed=1,2"]
+)
 def test_a_setting_that_would_change_the_models_is_refused(wrong: str) -> None:
     with pytest.raises(ScenarioError, match="--vary"):
         settings([wrong])

@@ -42,6 +42,14 @@ def footrules(user: npt.ArrayLike, cut: npt.ArrayLike, step: npt.ArrayLike) -> n
     return (10 * (0.7 * noise + 0.3 * age)).astype(np.float32)
 
 
+def ages(user: npt.ArrayLike, cut: npt.ArrayLike, step: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Steps since the cut."""
+    return np.atleast_1d(np.subtract(step, cut)).astype(np.float32)
+
+
+SIGNALS = {"footrule": footrules, "age": ages}
+
+
 class HashOutcomes:
     """Outcomes that cost nothing; notes what it was asked to prepare."""
 
@@ -61,11 +69,10 @@ class HashOutcomes:
         self._ready |= self.batches[-1]
 
     def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> npt.NDArray[np.float32]:
-        assert name == "footrule"
         assert 0 <= cut <= start < stop <= self.steps[user]
         if (user, cut) not in self._ready:
             self.missed.add((user, cut))
-        return footrules(user, cut, np.arange(start, stop))
+        return SIGNALS[name](user, cut, np.arange(start, stop))
 
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         assert (stops > starts).all()
@@ -102,7 +109,7 @@ class HashDevice:
 
     def signals(self) -> dict[str, float]:
         assert self._cut != NOTHING
-        return {"footrule": float(footrules(self._user, self._cut, self._step)[0])}
+        return {name: float(values(self._user, self._cut, self._step)[0]) for name, values in SIGNALS.items()}
 
 
 def world(
