@@ -1,13 +1,22 @@
 """`recfleet plot` redraws finished results and says in one line what is wrong with others."""
 
+import click
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
+from made_up import make
 
+from analysis import over_time
 from analysis import plot as pictures
 from analysis.curve import COLUMNS, EXTRA, to_csv
+from analysis.errors import TableError
 from scenarios.errors import UserError
+from scenarios.load import LIBRARY, dump, load
+from scenarios.schema import Scenario
 from simulator.commands import plot
+from simulator.policies import AnyPolicy
 
 
 @pytest.fixture
@@ -55,3 +64,74 @@ def test_what_is_missing_is_named(results):
     (results / "curve.csv").unlink()
     with pytest.raises(UserError, match="no curve"):
         recfleet_plot(results)
+
+
+@pytest.fixture
+def lived(tmp_path):
+    folder = make(tmp_path / "lived", users=5)
+    table = pd.DataFrame(1.0, index=range(30), columns=over_time.COLUMNS)
+    table["from_s"], table["until_s"] = 10.0 * np.arange(30), 10.0 * np.arange(1, 31)
+    for cell in (folder / "cells").iterdir():
+        table.to_parquet(cell / "series.parquet")
+    return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What was to be drawn, in the order of the runs' names, and the spans."""
+    found = []
+    real = over_time.draw
+
+    def draw(runs, path, *, title, spans, kind):
+        found.append(({run.label: len(run.series) for run in runs}, spans))
+        real(runs[:1], path, title=title, spans=spans, kind=kind)
+
+    monkeypatch.setattr(over_time, "draw", draw)
+    return found
+
+
+def test_over_time_a_point_of_the_sweep_is_a_line_of_its_replications(lived, drawn):
+    assert recfleet_plot(lived, "--over-time", "--format", "svg").output.strip() == str(lived / "over-time.svg")
+    (runs, spans), cells = drawn[0], list((lived / "cells").iterdir())
+    assert sum(runs.values()) == len(cells)
+    assert len(set(runs.values())) == 1
+    assert {"never", "always", "periodic 5"} <= set(runs)
+    assert spans == []
+
+
+def test_several_folders_are_drawn_into_one_picture(lived, drawn):
+    twin = lived.rename(lived.parent / "first"), make(lived.parent / "second", {"always": [None]}, users=5)
+    for cell in (twin[1] / "cells").iterdir():
+        (cell / "series.parquet").write_bytes(next((twin[0] / "cells").glob("*/series.parquet")).read_bytes())
+    assert recfleet_plot(*twin, "--over-time").output.strip() == str(twin[0] / "over-time-second.png")
+    assert {"first: never", "first: always", "second"} <= set(drawn[0][0])
+
+
+def test_what_does_not_go_together_is_said(lived):
+    for wrong in ((lived, lived), (lived, "--over-time", "--x", "gpu")):
+        with pytest.raises(click.UsageError):
+            plot.command.main([str(each) for each in wrong], standalone_mode=False)
+    next((lived / "cells").glob("*/series.parquet")).unlink()
+    with pytest.raises(TableError, match=r"series\.parquet"):
+        recfleet_plot(lived, "--over-time")
+    assert not (lived / "over-time.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "from_s", "until_s"),
+    [
+        ("flash-crowd", "surge \u00d7 5", 900, 1200),
+        ("regional-outage", "outage of region 0", 1000, 1600),
+        ("replica-crash", "crash of replica 0", 1200, 1500),
+        ("retry-storm", "slower \u00d7 3", 1200, 1260),
+        ("slow-autoscaler", "surge \u00d7 4", 900, 2100),
+    ],
+)
+def test_the_cause_of_trouble_is_read_off_the_scenario_as_it_is_saved(name, label, from_s, until_s):
+    saved = yaml.safe_load(dump(load(LIBRARY / f"{name}.yaml", Scenario[AnyPolicy])))
+    assert plot.troubles(saved) == [over_time.Span(label, from_s, until_s)]
+
+
+def test_trouble_drawn_at_random_has_no_place():
+    drawn = {"cloud": {"crashes": [{"kind": "drawn", "between_s": 60.0, "length_s": 5.0}]}}
+    assert plot.troubles(drawn) == []
