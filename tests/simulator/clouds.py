@@ -102,8 +102,10 @@ def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
         cloud["crashes"] = draw(spells(pace, [0.02, 0.5]))
         cloud["brownouts"] = draw(spells(pace, [0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
     if draw(st.booleans()):
-        backlog = {"kind": "backlog", "target": draw(st.sampled_from([0.5, 2.0])), "settle_s": 0.1}
-        cloud["pricing"] = draw(st.sampled_from([backlog, {"kind": "rate", "target_per_s": 10.0, "settle_s": 1.0}]))
+        settle, target = draw(st.sampled_from([0.1, 1.0])), draw(st.sampled_from([0.5, 2.0]))
+        backlog = {"kind": "backlog", "target": target, "settle_s": settle}
+        rate = {"kind": "rate", "target_per_s": 10 * target, "settle_s": settle}
+        cloud["pricing"] = draw(st.sampled_from([backlog, rate]))
     if draw(st.integers(0, 3)) == 0:
         cloud["answer_cache"] = {"kind": "per-user", "lifetime_s": draw(st.sampled_from([0.01, 0.5, 100.0]))}
     if draw(st.integers(0, 3)) == 0:

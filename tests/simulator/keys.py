@@ -74,7 +74,8 @@ def keys(block: type[Block], way: tuple[Step, ...] = (), at: str = "") -> Iterat
             may_lack = many and not any(isinstance(each, MinLen) for each in field.metadata)
             yield Key(path, way, name, tuple([()] * may_lack + steps))
             for step in steps:
-                yield from keys(step.block, (*way, step), f"{path}[{step.kind or ''}]")
+                if step.block not in (outer.block for outer in way):  # rules of rules are walked once
+                    yield from keys(step.block, (*way, step), f"{path}[{step.kind or ''}]")
 
 
 def _blocks(annotation: Any) -> list[type[Block]]:

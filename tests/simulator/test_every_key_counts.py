@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from keys import Document, Key, Step, keys
 from witnesses import TWINS, WITHOUT_EFFECT, Witness, base, name_of, typical, witnesses
@@ -107,6 +108,17 @@ def of_models(spec: AnyScenario) -> str:
     return digest(*ranks, *(signal.astype(np.float64) for signal in signals), facts)
 
 
+class Outcomes(HashOutcomes):
+    """Made-up outcomes, with signals of all names."""
+
+    def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> npt.NDArray[np.float32]:
+        return footrules(user + len(name), cut, np.arange(start, stop))
+
+
+def validation(signal: str) -> npt.NDArray[np.float64]:
+    return np.sort(footrules(len(signal), 0, np.arange(100))).astype(np.float64)
+
+
 def of_runs(spec: AnyScenario) -> str:
     """What comes out of everything else: tables, books and bill of each point and replication, on made-up outcomes."""
     lengths = np.full(10, 12)
@@ -124,11 +136,10 @@ def of_runs(spec: AnyScenario) -> str:
         histories=np.arange(10) * 3 % 7,
     )
     found = []
-    validation = np.sort(footrules(1, 0, np.arange(100))).astype(np.float64)
-    for point in (point for family in spec.sweep.policies for point in family.points(lambda _: validation)):
+    for point in (point for family in spec.sweep.policies for point in family.points(validation)):
         for replication in range(spec.sweep.replications):
             seed = replication_seed(spec.seed, replication)
-            made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, HashOutcomes(lengths)))
+            made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, Outcomes(lengths)))
             tables = [made.requests, made.devices.drop(columns=["access", "region"])]  # those only say what was drawn
             found += [table.select_dtypes("number").to_numpy(np.float64) for table in tables]
             found += [made.requests["status"].tolist(), made.duration_s, made.busy_s, made.usd, asdict(made.ledger)]

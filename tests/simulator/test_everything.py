@@ -50,7 +50,7 @@ def test_the_worlds_have_every_feature_there_is_and_no_key_at_one_value_only() -
     seen = defaultdict[str, set[str]](set)
 
     @given(rough_worlds())
-    @settings(many, max_examples=250, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(many, max_examples=500, database=None, derandomize=True, phases=[Phase.generate])
     def look(w: World) -> None:
         blocks = {f"data.pace[{w.pace.kind}]": w.pace, "fleet": w.fleet, "network": w.network, "cloud": w.cloud}
         seen["data.pace"].add(w.pace.kind)

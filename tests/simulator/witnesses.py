@@ -9,10 +9,13 @@ from typing import Any, get_args
 
 from keys import Document, Typical
 
-from scenarios.schema import access, capacity, data, fleet, network, persistence, queueing, recommenders
+from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
+from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.periodic import PeriodicFamily
+from simulator.policies.priced import PricedFamily
 from simulator.policies.random import RandomFamily
+from simulator.policies.tracker import TrackerFamily
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,14 @@ def typical(folder: Path) -> Typical:
         capacity.ScheduledBrownout: {"from_s": 1.0, "until_s": 2.0},
         capacity.DrawnBrownouts: {"between_s": 1.5, "length_s": 0.5},
         capacity.DeviceAnswerCache: {"lifetime_s": 0.8},
+        pricing.BacklogPricing: {"target": 0.5, "settle_s": 0.5},
+        pricing.RatePricing: {"target_per_s": 5.0, "settle_s": 0.5},
         RandomFamily: {"probability": 0.5},
         PeriodicFamily: {"every": 3},
         FootruleFamily: {"threshold": 5.0},
+        TrackerFamily: {"rate": 0.3},
+        PricedFamily: {"threshold": 5.0},
+        BucketFamily: {"rule": {"kind": "always"}, "per_interaction": 0.3},
     }
 
 
@@ -115,6 +123,7 @@ ALIKE = (
     (r"^network\.mix\[[^]]*\]\.share$", "network.mix[].share"),
     (r"(?<=\.radio)\[[^]]*\]", "[]"),
     (r"^data\.source\[(movielens-100k|movielens-1m|imported)\]\.users", "data.source[kept].users"),
+    (r"^sweep\.policies\[bucket\]\.rule\[", "sweep.policies["),
     (r"^recommenders\.(srm|llm\[causal\])\.training", "training"),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
@@ -130,6 +139,7 @@ def name_of(path: str) -> str:
 LONG_RETRY = {"fleet.retry[backoff].attempts": 4, "fleet.timeout_s": 0.2}
 IN_TOKENS = {"cloud.batching[continuous].slots": 3}
 THREE = {"cloud.replicas": 3, "cloud.batching[static].max_size": 1, "cloud.service.milliseconds": {1: 400, 64: 400}}
+PRICES, HEEDED = {"cloud.pricing[backlog].settle_s": 0.5}, {"sweep.policies[priced].threshold": 2.0}
 BUSY = {"cloud.batching[static].max_size": 1, "cloud.service.milliseconds": {1: 150, 64: 150}}
 
 
@@ -334,15 +344,31 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "cloud.drops_given_up": Witness(given={"fleet.timeout_s": 0.2}),
         "cloud.answer_cache": Witness(),
         "cloud.answer_cache[per-user].lifetime_s": between(0.5, 1.5),
+        "cloud.pricing": Witness(given=HEEDED),
+        "cloud.pricing[backlog].target": between(0.5, 2.0, given=HEEDED),
+        "cloud.pricing[backlog].settle_s": between(0.2, 1.0, given=HEEDED),
+        "cloud.pricing[rate].target_per_s": between(5.0, 10.0, given=HEEDED),
+        "cloud.pricing[rate].settle_s": between(0.2, 1.0, given=HEEDED),
         "cloud.usd_per_gpu_hour": between(1.0, 2.0),
         "cloud.billed": Witness(),
         # What is run
-        "sweep.policies": Witness(),
+        "sweep.policies": Witness(given=PRICES),
         "sweep.policies[random].probability": between(0.3, 0.6),
         "sweep.policies[periodic].every": between(2, 4),
         "sweep.policies[footrule].threshold": between(3.0, 6.0),
-        "sweep.policies[footrule].quantile": between(
-            *([{"kind": "footrule", "quantile": q}] for q in (0.5, 0.8)), at="sweep.policies"
+        "sweep.policies[footrule].quantile": between(0.5, 0.8, given={"sweep.policies[footrule].threshold": None}),
+        "sweep.policies[tracker].signal": between("footrule", "age"),
+        "sweep.policies[tracker].rate": between(0.3, 0.6),
+        "sweep.policies[tracker].step": between(0.1, 2.0),
+        "sweep.policies[priced].signal": between("footrule", "age"),
+        "sweep.policies[priced].threshold": between(3.0, 6.0),
+        "sweep.policies[priced].quantile": between(0.5, 0.8, given={"sweep.policies[priced].threshold": None}),
+        "sweep.policies[priced].half_life_s": between(0.2, 60.0, given=PRICES),
+        "sweep.policies[bucket].rule": Witness(given={**PRICES, "sweep.policies[bucket].per_interaction": 0.9}),
+        "sweep.policies[bucket].per_interaction": between(0.2, 0.4),
+        "sweep.policies[bucket].per_hour": between(
+            1000.0, 3000.0, given={"sweep.policies[bucket].per_interaction": None}
         ),
+        "sweep.policies[bucket].burst": between(1, 3),
         "sweep.replications": between(1, 2),
     }
