@@ -199,7 +199,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.srm.dropout": between(0.0, 0.5),
         "recommenders.srm.options": between({}, {"negatives": 4}, given={"recommenders.srm.kind": "din"}),
         "training.epochs": between(1, 2),
-        "training.patience": between(1, 4, given={"training.epochs": 5, "training.learning_rate": 0.2}),
+        "training.patience": between(1, 4, given={"training.epochs": 4, "training.learning_rate": 0.2}),
         "training.learning_rate": between(0.005, 0.02),
         "training.batch_size": between(4, 8),
         "training.seed": between(0, 1),
