@@ -25,7 +25,7 @@ FORMATS = ("png", "svg", "pdf")
 @click.option("--y", type=click.Choice(ACCURACIES), default="ndcg_at_10", show_default=True, help="What it brings.")
 @click.option("--over-time", is_flag=True, help="Load, queue, latency, staleness, accuracy over time instead.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="  [default: as --out ends, else png]")
-@click.option("--out", type=click.Path(path_type=Path), help="  [default: DIR/curve.png, DIR/curve-<x>-<y>.png, ...]")
+@click.option("--out", type=click.Path(path_type=Path), help="  [default: in the first DIR, named by what is drawn]")
 @click.pass_context
 def command(
     context: click.Context,
