@@ -30,7 +30,8 @@ NOTHING: dict[str, Any] = {
     "status": "lost",
     "batch_size": 0,
     "replica": -1,
-    **dict.fromkeys(("intended_s", "sent_s", "arrived_s", "started_s", "finished_s", "left_s", "answered_s"), np.nan),
+    **dict.fromkeys(("intended_s", "sent_s", "arrived_s", "started_s", "finished_s", "left_s"), np.nan),
+    **dict.fromkeys(("answered_s", "settled_s"), np.nan),
     "gpu_s": 0.0,
     "uplink_bytes": 400,
     "downlink_bytes": 0,
@@ -82,7 +83,7 @@ def make(
     for policy, value in points:
         for replication in range(replications):
             rule = RULES[(rules or {}).get(policy, policy)]
-            log, devices = _run(rule, value or 0.0, users, replication, service_s, queue_limit, fresh)
+            log, devices, series = _run(rule, value or 0.0, users, replication, service_s, queue_limit, fresh)
             counts = log["status"].value_counts()
             facts = {
                 "policy": policy,
@@ -99,12 +100,12 @@ def make(
                 facts["policy_bytes"] = policy_bytes[policy]
             digests.append(digest(log, devices, facts))
             cells.append(f"{len(cells):03d}")
-            _write(folder / "cells" / cells[-1], log, devices, digests[-1], facts)
+            _write(folder / "cells" / cells[-1], log, devices, series, digests[-1], facts)
     scenario = {
         "version": 1,
         "name": name,
         "question": question,
-        "cloud": {"replicas": 1, "service_s": service_s},
+        "cloud": {"replicas": 1, "service_s": service_s, "batching": {"kind": "static"}},
         "sweep": {"replications": replications, "policies": [{"kind": policy} for policy in sweep]},
     }
     text = yaml.safe_dump(scenario, sort_keys=False)
@@ -131,7 +132,7 @@ def make(
 
 def _run(
     asks: Asks, value: float, users: int, replication: int, service_s: float, queue_limit: float, fresh: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Interactions in the order of time; the server takes requests one by one, so that each ends when it is sent."""
     lengths = 20 + np.arange(users) * 7 % 41
     device = np.repeat(np.arange(users), lengths)
@@ -145,6 +146,7 @@ def _run(
     halves = 3 + 12 * (np.arange(users) * 37 % 101) / 101
 
     rows: list[dict[str, Any]] = []
+    gains = np.zeros(len(time))
     pending, cut = [-1] * users, [-1] * users
     free, starts = 0.0, [0.0]
     sums = np.zeros((users, 6))  # hits, gains, reciprocal ranks, staleness, held, requests
@@ -161,27 +163,30 @@ def _run(
             arrived = now + ONE_WAY_S
             waiting = len(starts) - bisect_right(starts, arrived)
             row = NOTHING | {"device": d, "user": d, "step": t, "cut": t, "intended_s": now, "sent_s": now}
+            row["settled_s"] = now + 30
             if not lost[i]:
                 row |= {"arrived_s": arrived, "left_s": arrived, "status": "rejected", "downlink_bytes": 200}
+                row["settled_s"] = arrived + ONE_WAY_S
                 if waiting < queue_limit:
                     begin = max(arrived, free)
                     free = begin + float(work[i])
                     starts.append(begin)
                     row |= {"started_s": begin, "left_s": np.nan, "finished_s": free, "answered_s": free + ONE_WAY_S}
                     row |= {"status": "answered", "batch_size": 1, "replica": 0, "gpu_s": float(work[i])}
-                    row |= {"downlink_bytes": 800}
+                    row |= {"downlink_bytes": 800, "settled_s": free + ONE_WAY_S}
             pending[d] = len(rows)
             rows.append(row)
             sums[d, 5] += 1
         gain = 0.5 ** (age / halves[d]) if cut[d] >= 0 else 0.0
         place = chances[i] / (FADED + (fresh - FADED) * gain)  # below 1 in the first ten
         rank = 1 + int(10 * place)
-        sums[d, :5] += (place < 1, (place < 1) / np.log2(rank + 1), 1 / rank, age if gain else 0, cut[d] >= 0)
+        gains[i] = (place < 1) / np.log2(rank + 1)
+        sums[d, :5] += (place < 1, gains[i], 1 / rank, age if gain else 0, cut[d] >= 0)
     log = pd.DataFrame(rows, columns=list(NOTHING))
     names = ["hits_at_10", "ndcg_at_10", "reciprocal_rank", "staleness", "held", "requests"]
     devices = pd.DataFrame(sums, columns=names).astype({"staleness": int, "held": int, "requests": int})
     owner = log["device"].astype(int)
-    return log, devices.assign(
+    devices = devices.assign(
         device=range(users),
         user=range(users),
         interactions=lengths,
@@ -189,10 +194,55 @@ def _run(
         uplink_bytes=np.bincount(owner, weights=log["uplink_bytes"].astype(float), minlength=users).astype(int),
         downlink_bytes=np.bincount(owner, weights=log["downlink_bytes"].astype(float), minlength=users).astype(int),
     )
+    return log, devices, _series(log, time, gains)
 
 
-def _write(folder: Path, log: pd.DataFrame, devices: pd.DataFrame, boiled: Digest, facts: dict[str, Any]) -> None:
+def _series(log: pd.DataFrame, time: np.ndarray, gains: np.ndarray) -> pd.DataFrame:
+    """What the report and the trace read of a run over time."""
+    edges = np.linspace(0, max(time.max(), log["settled_s"].max() if len(log) else 0), 101)
+    place = np.minimum(np.searchsorted(edges, time, side="right") - 1, 99)
+    lived = np.bincount(place, minlength=100)
+    width = np.diff(edges)
+
+    def mean(begin: str, end: str) -> np.ndarray:
+        spans = log[[begin, end]].dropna().to_numpy(float)
+        shared = np.minimum(spans[:, 1:], edges[1:]) - np.maximum(spans[:, :1], edges[:-1])
+        return np.maximum(shared, 0).sum(axis=0) / width
+
+    with np.errstate(invalid="ignore"):
+        accuracy = np.bincount(place, weights=gains, minlength=100) / lived
+    return pd.DataFrame(
+        {
+            "from_s": edges[:-1],
+            "until_s": edges[1:],
+            "interactions": lived,
+            "in_flight": mean("sent_s", "settled_s"),
+            "waiting": mean("arrived_s", "started_s"),
+            "utilisation": mean("started_s", "finished_s"),
+            "ndcg_at_10": accuracy,
+            "replicas_up": 1.0,
+        }
+    )
+
+
+def _write(
+    folder: Path,
+    log: pd.DataFrame,
+    devices: pd.DataFrame,
+    series: pd.DataFrame,
+    boiled: Digest,
+    facts: dict[str, Any],
+) -> None:
     folder.mkdir(parents=True)
-    for name, table in (("requests", log), ("devices", devices), ("users", boiled.users)):
+    ends = [series["until_s"].iloc[-1]]
+    tables = {
+        "requests": log,
+        "devices": devices,
+        "users": boiled.users,
+        "series": series,
+        "shifts": pd.DataFrame({"replica": [0], "state": ["up"], "since_s": [0.0], "until_s": ends}),
+        "detours": pd.DataFrame(columns=["request", "replica", "started_s", "ended_s", "batch_size"], dtype=float),
+    }
+    for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
     (folder / "cell.json").write_text(json.dumps({**facts, "summary": boiled.summary}))
