@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from models.held import OWN, Held, HeldSince
 from models.llms.causal import Causal
 from models.ranking import consumed, places
 from models.reading import read, spans
-from models.signals import OF_CATALOGUE, signal
+from models.signals import OF_CATALOGUE, Signal
 from models.srms.base import Srm
 from scenarios.behaviour import Behaviour, IntArray
 from scenarios.schema.fleet import Fusion
@@ -55,13 +55,13 @@ class Blocks:
         fusion: Fusion,
         part: Part,
         list_length: int,
-        signals: Sequence[str],
+        signals: Mapping[str, Signal],
     ) -> None:
         self._items, self._streams = behaviour.items, behaviour.offsets[:-1]
         self._first, self._steps = first, steps
         self._srm, self._llm, self._fusion, self._part = srm, llm, fusion, part
         self._length = min(list_length, behaviour.n_items)
-        self._signals = {name: signal(name) for name in signals}
+        self._signals = signals
         self._own = 0 if OF_CATALOGUE.isdisjoint(signals) else min(OWN, part.vectors)
         self._device = srm.items.weight.device
         self._base = np.cumsum(steps) - steps
@@ -164,6 +164,10 @@ class Blocks:
         ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
         there = scores > -torch.inf
         return ids.where(there, -1), scores.where(there, 0)
+
+    def states(self, users: IntArray, steps: IntArray) -> Tensor:
+        """[N, ...] states of the device's model before these steps of users whose outcomes were made."""
+        return self._on_device.at(self._base[users] + steps)
 
     @torch.no_grad()
     def alone(self, users: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:

@@ -6,7 +6,7 @@ the language model's ordinary forward pass, the device's state from one `step` a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from models.catalogue import Part
 from models.held import OWN, HeldSince
 from models.llms.causal import Causal
-from models.signals import signal
+from models.signals import Signal
 from models.srms.base import Srm
 from scenarios.behaviour import FloatArray, IntArray
 from scenarios.population import Population
@@ -26,7 +26,10 @@ from scenarios.schema.fleet import Fusion
 
 @dataclass(frozen=True)
 class Live:
-    """Makes the live devices; fulfils `simulator.outcomes.LiveModels`."""
+    """Makes the live devices; fulfils `simulator.outcomes.LiveModels`.
+
+    told: signals that no device could compute, looked up by (user, cut, step).
+    """
 
     population: Population
     srm: Srm
@@ -34,7 +37,8 @@ class Live:
     fusion: Fusion
     part: Part
     list_length: int
-    signals: Sequence[str]
+    signals: Mapping[str, Signal]
+    told: Mapping[str, Callable[[int, int, int], float]] = field(default_factory=dict)
 
     def device(self, user: int) -> Device:
         """A device that replays this user's stream and holds nothing yet."""
@@ -130,7 +134,8 @@ class Device:
             lacks=torch.from_numpy(lacks)[None],
             odds=torch.from_numpy(odds)[None],
         )
-        return {name: float(signal(name)(held)) for name in self.live.signals}
+        told = {name: look_up(self.user, self._cut, len(since) + self._cut) for name, look_up in self.live.told.items()}
+        return told | {name: float(function(held)) for name, function in self.live.signals.items()}
 
     def _own_best(self) -> tuple[IntArray, npt.NDArray[Any]]:
         """The device's own best items of what it holds of the catalogue, and the probabilities that it gives them."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from models import weights
+from models import learned, weights
 from models.catalogue import Part, part_of
+from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
-from models.signals import OF_CATALOGUE
+from models.signals import NAMES, OF_CATALOGUE, Signal, signal
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
 from scenarios.errors import ModelError, UserError
@@ -56,30 +58,39 @@ class Recommenders:
     llm_key: str
     key: str
     """Names everything that the outcomes depend on."""
+    learned_key: str
+    """Names everything that learned signals depend on."""
     announce: Announce
     progress: bool
+    _fitted: dict[str, learned.Learned] = field(default_factory=dict)
 
     @cached_property
-    def outcomes(self) -> OutcomeStore:
+    def outcomes(self) -> OutcomeStore | Oracle:
         """The store; what earlier runs made is in it."""
-        return OutcomeStore(
+        foretold = [name for name in self.signals if name.startswith(PREFIX)]
+        store = OutcomeStore(
             self.population.steps,
             min(self.spec.list_length, self.population.behaviour.n_items),
-            self.signals,
+            self._seen,
             self.spec.precision,
             self._folder,
             self._of_replay,
             self.announce,
             self.progress,
         )
+        return Oracle(store, foretold) if foretold else store
 
     def live(self) -> Live:
         """The same models, to be called one by one."""
         from models.live import Live
 
         srm, llm = self._models
-        length = self.outcomes.answer_items
-        return Live(self.population, srm, llm, self.fusion, self.part, length, self.signals)
+        outcomes = self.outcomes
+        told = {}
+        if isinstance(outcomes, Oracle):
+            told = {name: outcomes.at(name) for name in self.signals if name.startswith(PREFIX)}
+        functions = {name: self._function(name) for name in self._seen}
+        return Live(self.population, srm, llm, self.fusion, self.part, outcomes.answer_items, functions, told)
 
     def reference(self, signal: str) -> npt.NDArray[np.float64]:
         """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts."""
@@ -97,11 +108,15 @@ class Recommenders:
         some = np.linspace(0, len(users) - 1, min(len(users), LISTS)).astype(np.int64)
         users, cuts = users[some], cuts[some]
         stops = np.minimum(cuts + OLDEST + 1, steps[users])
-        values = self._blocks(first, steps, (signal,)).held(users, cuts, stops).signals[signal]
+        values = self._blocks(first, steps, {signal: self._function(signal)}).held(users, cuts, stops).signals[signal]
         reference = np.sort(values.astype(np.float64))
         with atomic(path) as scratch, scratch.open("wb") as file:
             np.save(file, reference)
         return reference
+
+    def bytes_of(self, name: str) -> int:
+        """What a device has to hold to compute a signal, apart from its model and catalogue."""
+        return self._learned(name).bytes if name in learned.NAMES else 0
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -151,7 +166,42 @@ class Recommenders:
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the outcomes come along, open models do not, and it says nothing."""
         state = {name: value for name, value in self.__dict__.items() if name != "_models"}
+        state["_fitted"] = {}
         return {**state, "announce": _silent, "progress": False}
+
+    @property
+    def _seen(self) -> tuple[str, ...]:
+        """The signals that devices compute."""
+        return tuple(name for name in self.signals if not name.startswith(PREFIX))
+
+    def _function(self, name: str) -> Signal:
+        return self._learned(name) if name in learned.NAMES else signal(name)
+
+    def _learned(self, name: str) -> learned.Learned:
+        """A learned signal: trained once for these models, whatever the precision of the outcomes, and kept."""
+        if name in self._fitted:
+            return self._fitted[name]
+        from models import pairs
+
+        path = home() / "learned" / self.learned_key / f"{name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    self._fitted[name] = learned.opened(name, dict(file))
+                return self._fitted[name]
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                self.announce(f"{path}: damaged ({error}); learned anew")
+            self.announce(f"learning the signal {name} from the validation part")
+            origin, steps = pairs.span(self.population)
+            single = replace(self, spec=self.spec.model_copy(update={"precision": "float32"}))
+            blocks = single._blocks(origin, steps, {each: signal(each) for each in learned.inputs(name)})
+            self._fitted[name] = learned.fit(name, pairs.pairs(self.population, blocks), blocks.states)
+            with atomic(path) as scratch, scratch.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **self._fitted[name].arrays)
+        return self._fitted[name]
 
     @cached_property
     def _models(self) -> tuple[Srm, Causal]:
@@ -172,15 +222,15 @@ class Recommenders:
         return srm.to(kind).eval(), llm.to(kind).eval()
 
     def _of_replay(self) -> Blocks:
-        return self._blocks(self.population.replay_from, self.population.steps)
+        functions = {name: self._function(name) for name in self._seen}
+        return self._blocks(self.population.replay_from, self.population.steps, functions)
 
-    def _blocks(self, first: IntArray, steps: IntArray, signals: Sequence[str] | None = None) -> Blocks:
+    def _blocks(self, first: IntArray, steps: IntArray, functions: Mapping[str, Signal]) -> Blocks:
         from models.blocks import Blocks
 
         srm, llm = self._models
-        kept = self.signals if signals is None else signals
         behaviour = self.population.behaviour
-        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, kept)
+        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, functions)
 
 
 def _silent(text: str) -> None:
@@ -200,15 +250,10 @@ def prepare(
 
     Raises `ModelError`, and `UserError` for a full disk or a signal that the device has no catalogue for.
 
-    signals: names of those that policies look at. announce: takes lines for people. progress: whether bars are shown.
+    signals: those that policies look at. announce: takes lines for people. progress: whether bars are shown.
     """
     streams, data = weights.population_key(population), population.behaviour
-    needy = sorted(OF_CATALOGUE & set(signals))
-    if needy and isinstance(catalogue, NoCatalogue):
-        raise UserError(
-            f"fleet.catalogue: none, but the signal {needy[0]} compares the list with items that the device itself "
-            f"holds; expected popular or all"
-        )
+    _known(signals, catalogue)
     srm_code = ("srms/base.py", f"srms/{spec.srm.kind}.py")
     llm_code = ("llms/causal.py",)
     srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*TRAINING, *srm_code))
@@ -233,20 +278,37 @@ def prepare(
             return causal.build(data.n_items, built)
 
         _train_once(llm_key, make_llm, population, built, "training the cloud's model", announce, progress)
-    signal_code = tuple(f"signals/{name}.py" for name in signals)
+    models = (streams, srm_key, llm_key, spec.list_length, fusion.model_dump(), catalogue.model_dump())
+    code = (*MAKING, *srm_code, *llm_code)
+    learning = [name for name in signals if name in learned.NAMES]
+    learning_code = [f"signals/{name}.py" for name in NAMES] + sorted(
+        str(path.relative_to(weights.ROOM)) for path in (weights.ROOM / "learned").glob("*.py")
+    )
+    learned_key = content_key(*models, weights.code_digest(*code, "pairs.py", *learning_code))
+    signal_code = tuple(f"signals/{name}.py" for name in signals if name in NAMES)
     key = content_key(
-        streams,
-        srm_key,
-        llm_key,
-        spec.list_length,
+        *models,
         spec.precision,
-        fusion.model_dump(),
-        catalogue.model_dump(),
         sorted(signals),
-        weights.code_digest(*MAKING, *srm_code, *llm_code, *signal_code),
+        weights.code_digest(*code, *signal_code),
+        *([learned_key] if learning else []),
     )
     part = part_of(catalogue, population)
-    return Recommenders(population, spec, fusion, part, tuple(signals), srm_key, llm_key, key, announce, progress)
+    seen = tuple(signals)
+    return Recommenders(population, spec, fusion, part, seen, srm_key, llm_key, key, learned_key, announce, progress)
+
+
+def _known(names: Sequence[str], catalogue: Catalogue) -> None:
+    """Refuse signals that there are not, or that the device lacks the catalogue for."""
+    for name in names:
+        if name not in NAMES and name not in learned.NAMES and not name.startswith(PREFIX):
+            known = ", ".join((*NAMES, *learned.NAMES))
+            raise UserError(f"sweep.policies: there is no signal {name}; expected one of {known}")
+        if name in OF_CATALOGUE and isinstance(catalogue, NoCatalogue):
+            raise UserError(
+                f"fleet.catalogue: none, but the signal {name} compares the list with items that the device itself "
+                f"holds; expected popular or all"
+            )
 
 
 def _train_once(

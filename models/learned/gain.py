@@ -7,14 +7,12 @@ validation part: NDCG@10 with a fresh list minus that with the list held, a mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.held import HeldSince
-from models.learned import FOLDS, Arrays, Learned, elsewhere, fold_of
+from models.learned import FOLDS, Arrays, Learned
 from models.pairs import Pairs
 from models.signals import signal
 
@@ -32,7 +30,7 @@ OF_LIST = (
     "recent_misses",
     "top_overlap",
 )
-OF_CATALOGUE = (*OF_LIST, "coverage", "missing_mass")
+INPUTS = {"gain": OF_LIST, "gain_over_catalogue": (*OF_LIST, "coverage", "missing_mass")}
 
 HIDDEN = 32
 PASSES = 6
@@ -43,35 +41,30 @@ ROWS = 200_000
 """At most so many pairs are learned from; neighbouring pairs know nearly the same."""
 
 
-class Gain(Learned):
+class Model(Learned):
     """Arrays of each fold: mean and scale [F] of the inputs, hidden [F, H], hidden_bias [H], out [H], out_bias []."""
 
-    def __init__(self, arrays: Arrays, inputs: Sequence[str]) -> None:
-        super().__init__(arrays)
-        self._inputs = [signal(name) for name in inputs]
+    def __init__(self, name: str, arrays: Arrays) -> None:
+        super().__init__(name, arrays)
+        self._inputs = [signal(each) for each in INPUTS[name]]
 
     def __call__(self, held: HeldSince) -> Tensor:
         """[N] NDCG@10 a step that a fresh list is expected to add."""
         seen = torch.stack([function(held) for function in self._inputs], 1)
-        fold = torch.from_numpy(fold_of(held.user.cpu().numpy())).to(seen.device)
         gains = seen.new_zeros(len(seen))
-        for number in range(FOLDS):
-            rows = fold == number
-            own = {name: torch.as_tensor(values[number]).to(seen) for name, values in self.arrays.items()}
+        for fold in range(FOLDS):
+            rows = held.user % FOLDS == fold
+            own = {part: torch.as_tensor(values[fold]).to(seen) for part, values in self.arrays.items()}
             inner = ((seen[rows] - own["mean"]) / own["scale"]) @ own["hidden"] + own["hidden_bias"]
             gains[rows] = inner.relu() @ own["out"] + own["out_bias"]
         return gains
 
 
-def fit(pairs: Pairs, inputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays of `Gain`, learned for each fold from the other folds' users."""
-    return _stacked([_fit(pairs.of(elsewhere(pairs.users, fold)), inputs, fold) for fold in range(FOLDS)])
-
-
-def _fit(pairs: Pairs, inputs: Sequence[str], seed: int) -> dict[str, np.ndarray]:
+def fit(name: str, pairs: Pairs, states: object, seed: int) -> Arrays:
+    """One fold's arrays."""
     draws = np.random.default_rng(seed)
     rows = draws.permutation(len(pairs.users))[:ROWS]
-    seen = np.column_stack([pairs.signals[name][rows] for name in inputs]).astype(np.float32)
+    seen = np.column_stack([pairs.signals[each][rows] for each in INPUTS[name]]).astype(np.float32)
     gain, weight = (pairs.fresh - pairs.kept)[rows], pairs.weights[rows]
     mean, scale = seen.mean(0), seen.std(0)
     scale[scale == 0] = 1
@@ -80,7 +73,7 @@ def _fit(pairs: Pairs, inputs: Sequence[str], seed: int) -> dict[str, np.ndarray
     y, w = (torch.from_numpy(values.astype(np.float32)) for values in (gain / unit, weight / weight.mean()))
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
-        network = nn.Sequential(nn.Linear(len(inputs), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        network = nn.Sequential(nn.Linear(seen.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
         optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         batches = PASSES * -(-len(x) // BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=batches + 1)
@@ -100,7 +93,3 @@ def _fit(pairs: Pairs, inputs: Sequence[str], seed: int) -> dict[str, np.ndarray
         "out": last["weight"][0].numpy() * np.float32(unit),
         "out_bias": last["bias"][0].numpy() * np.float32(unit),
     }
-
-
-def _stacked(folds: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.stack([fold[name] for fold in folds]) for name in folds[0]}

@@ -34,13 +34,17 @@ NAMES = (
 )
 """Each names a file of this folder and the function in it."""
 
-OF_CATALOGUE = frozenset({"coverage", "missing_mass"})
+OF_CATALOGUE = frozenset({"coverage", "missing_mass", "gain_over_catalogue"})
 """Those that compare the list with items outside it, and so need part of the catalogue on the device."""
 
 
-def signal(name: str) -> Callable[[HeldSince], Tensor]:
-    """The function of a signal: HeldSince of N moments -> [N] values. Imports torch."""
+Signal = Callable[["HeldSince"], "Tensor"]
+"""HeldSince of N moments -> [N] values."""
+
+
+def signal(name: str) -> Signal:
+    """The function of a signal. Imports torch."""
     from importlib import import_module
 
-    function: Callable[[HeldSince], Tensor] = getattr(import_module(f"models.signals.{name}"), name)
+    function: Signal = getattr(import_module(f"models.signals.{name}"), name)
     return function

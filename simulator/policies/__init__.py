@@ -9,13 +9,27 @@ from pydantic import Field
 from simulator.policies.always import AlwaysFamily
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
+from simulator.policies.learned_gain import LearnedGainFamily
 from simulator.policies.never import NeverFamily
+from simulator.policies.oracle import OracleFamily
 from simulator.policies.periodic import PeriodicFamily
 from simulator.policies.priced import PricedFamily
 from simulator.policies.random import RandomFamily
+from simulator.policies.threshold import ThresholdFamily
 from simulator.policies.tracker import TrackerFamily
 
-_Rule = AlwaysFamily | NeverFamily | RandomFamily | PeriodicFamily | FootruleFamily | TrackerFamily | PricedFamily
+_Rule = (
+    AlwaysFamily
+    | NeverFamily
+    | RandomFamily
+    | PeriodicFamily
+    | FootruleFamily
+    | ThresholdFamily
+    | LearnedGainFamily
+    | OracleFamily
+    | TrackerFamily
+    | PricedFamily
+)
 Rule = Annotated[_Rule, Field(discriminator="kind")]
 AnyPolicy = Annotated[_Rule | BucketFamily, Field(discriminator="kind")]
 BucketFamily.model_rebuild(_types_namespace={"Rule": Rule})

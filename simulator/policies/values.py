@@ -33,3 +33,8 @@ Rates = Annotated[
     Field(min_length=1),
     BeforeValidator(_listed, json_schema_input_type=Positive | Annotated[list[Positive], Field(min_length=1)]),
 ]
+Levels = Annotated[
+    tuple[float, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=float | Annotated[list[float], Field(min_length=1)]),
+]

@@ -14,7 +14,7 @@ from models.catalogue import part_of
 from models.live import Live
 from models.llms import causal
 from models.outcomes import NOTHING, SHORTEST, OutcomeStore
-from models.signals import NAMES
+from models.signals import NAMES, signal
 from models.srms import build
 from scenarios.behaviour import build as behaviour_of
 from scenarios.population import Population
@@ -59,7 +59,7 @@ class World:
         population = self.population
         return Blocks(
             population.behaviour, population.replay_from, population.steps, self.srm, self.llm, self.fusion, self.part,
-            self.length, self.signals,
+            self.length, {name: signal(name) for name in self.signals},
         )  # fmt: skip
 
     def store(self, folder: Path, open_models: Callable[[], Blocks] | None = None) -> OutcomeStore:
@@ -69,7 +69,15 @@ class World:
         return OutcomeStore(self.population.steps, items, self.signals, precision, folder, opened, print)
 
     def live(self) -> Live:
-        return Live(self.population, self.srm, self.llm, self.fusion, self.part, self.length, self.signals)
+        return Live(
+            self.population,
+            self.srm,
+            self.llm,
+            self.fusion,
+            self.part,
+            self.length,
+            {n: signal(n) for n in self.signals},
+        )
 
 
 def triples(population: Population) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
