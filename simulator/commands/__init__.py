@@ -19,6 +19,7 @@ COMMANDS = {
     "stress": "Raise the load until the cloud breaks, and draw the map.",
     "plan": "Find the cheapest cloud and threshold that keep an objective.",
     "validate": "Hold the engine against queueing theory.",
+    "bench": "Measure how fast a scenario runs, beside what, and what bounds it.",
     "data": "List, fetch, describe and import behaviour data.",
     "models": "List and fetch published language models.",
     "schema": "Print the JSON Schema of a scenario, for editors.",
