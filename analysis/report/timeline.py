@@ -1,4 +1,4 @@
-"""Latency and the queue over simulated time, from a request log, in bins."""
+"""Latency, the queue and accuracy over simulated time, in bins: from the request log and the series of a run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from analysis.report.chart import Axis, Chart, Point, Series
 from analysis.report.curves import looks, plain, spans
 from analysis.report.folder import Cell
 
-COLUMNS = ["intended_s", "arrived_s", "started_s", "left_s", "answered_s", "status"]
+LOG = ["intended_s", "answered_s", "status"]
+SERIES = ["from_s", "until_s", "interactions", "waiting", "ndcg_at_10"]
+"""Columns that are read."""
 BINS = (12, 60)
 """Fewest and most bins of a picture."""
 FEWEST = 20
-"""Answers in a bin below which its 95th percentile is but its slowest one, and none is given."""
+"""Answers in a bin below which its 95th percentile is but its slowest one, and none is given; and interactions below
+which accuracy says little."""
 NEARLY_ALL = 0.99
 """Share of its requests after which a run's last stragglers are left out of the picture."""
 UNITS = ((1.0, "s", 180.0), (60.0, "min", 7200.0), (3600.0, "h", float("inf")))
@@ -30,17 +33,19 @@ FloatArray = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Timeline:
     """[bins] of equal width: edges_s [bins + 1], requests intended in each, latency of those that were answered (NaN
-    where fewer than `FEWEST` were), and how many requests waited for a server, on the average over the bin."""
+    where fewer than `FEWEST` were), how many requests waited for a server, on the average over the bin, and NDCG@10 of
+    its interactions (NaN where fewer than `FEWEST`)."""
 
     edges_s: FloatArray
     requests: npt.NDArray[np.int64]
     p50_ms: FloatArray
     p95_ms: FloatArray
     waiting: FloatArray
+    ndcg_at_10: FloatArray
 
 
-def timeline(log: pd.DataFrame, until_s: float, bins: int) -> Timeline:
-    """Bin a request log (`COLUMNS`) over [0, until_s]; what was intended later is left out."""
+def timeline(log: pd.DataFrame, series: pd.DataFrame, until_s: float, bins: int) -> Timeline:
+    """Bin a request log (`LOG`) and a series (`SERIES`) over [0, until_s]; what was intended later is left out."""
     edges = np.linspace(0.0, until_s, bins + 1)
     intended = log["intended_s"].to_numpy(float)
     place = np.minimum(np.searchsorted(edges, intended, side="right") - 1, bins - 1)
@@ -53,25 +58,29 @@ def timeline(log: pd.DataFrame, until_s: float, bins: int) -> Timeline:
     def percentile(share: float) -> FloatArray:
         return grouped.quantile(share).where(enough).reindex(range(bins)).to_numpy(float)
 
+    lived = _shared(series["interactions"], series, edges)
+    gained = _shared(series["ndcg_at_10"] * series["interactions"], series, edges)
     return Timeline(
         edges_s=edges,
         requests=np.bincount(place, minlength=bins)[:bins],
         p50_ms=percentile(0.5),
         p95_ms=percentile(0.95),
-        waiting=_waiting(log, edges),
+        waiting=_shared(series["waiting"] * (series["until_s"] - series["from_s"]), series, edges) / np.diff(edges),
+        ndcg_at_10=np.where(lived >= FEWEST, gained / np.maximum(lived, 1), np.nan),
     )
 
 
 def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
     """A chart of some cells' latency and queue, begun with the policies `shown`; None where nothing happened."""
-    logs = {cell.digest.point: cell.table("requests", COLUMNS) for cell in cells}
+    logs = {cell.digest.point: cell.table("requests", LOG) for cell in cells}
+    over = {cell.digest.point: cell.table("series", SERIES) for cell in cells}
     until_s = max((float(log["intended_s"].quantile(NEARLY_ALL)) for log in logs.values() if len(log)), default=0.0)
     if not until_s > 0:
         return None
     unit, words = next((unit, words) for unit, words, most in UNITS if until_s < most)
     look = looks(cell.digest.point[0] for cell in cells)
     bins = int(np.clip(min(map(len, logs.values())) // (2 * FEWEST), *BINS))
-    lines = {point: timeline(log, until_s, bins) for point, log in logs.items()}
+    lines = {point: timeline(log, over[point], until_s, bins) for point, log in logs.items()}
     series = tuple(
         Series(wording.point(*point), look[point[0]], _points(line, unit, words), marks=False, shown=point[0] in shown)
         for point, line in lines.items()
@@ -79,17 +88,18 @@ def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
     log = spans(pd.Series(np.concatenate([line.p95_ms for line in lines.values()])))
     return Chart(
         id="time",
-        title="Latency and queue over time",
+        title="Latency, queue and accuracy over time",
         x=(Axis("at", f"simulated time ({words})", zero=True),),
         y=(
             Axis("p95", "latency, 95th percentile (ms)", zero=not log, log=log),
             Axis("p50", "latency, median (ms)", zero=not log, log=log),
             Axis("waiting", "requests waiting for a server", zero=True),
+            Axis("ndcg", "NDCG@10"),
         ),
         series=series,
-        columns=("time", "requests", "median latency", "p95 latency", "waiting"),
+        columns=("time", "requests", "median latency", "p95 latency", "waiting", "NDCG@10"),
         note=f"The first replication of each point, until 99% of its requests were made, in {bins} bins;"
-        f" one with fewer than {FEWEST} answers has no latency.",
+        f" one with fewer than {FEWEST} answers has no latency, one with fewer than {FEWEST} interactions no accuracy.",
     )
 
 
@@ -103,28 +113,15 @@ def _points(line: Timeline, unit: float, words: str) -> tuple[Point, ...]:
             wording.milliseconds(line.p50_ms[i]),
             wording.milliseconds(line.p95_ms[i]),
             wording.number(line.waiting[i], 2),
+            wording.accuracy(line.ndcg_at_10[i]),
         )
         values = {"at": at, "p95": line.p95_ms[i], "p50": line.p50_ms[i], "waiting": line.waiting[i]}
+        values["ndcg"] = line.ndcg_at_10[i]
         points.append(Point(tip[0], plain(values), tip))
     return tuple(points)
 
 
-def _waiting(log: pd.DataFrame, edges: FloatArray) -> FloatArray:
-    """Requests that have arrived, and neither started nor left, on the average over each bin."""
-    arrived, started, left = (log[name].to_numpy(float) for name in ("arrived_s", "started_s", "left_s"))
-    came = np.isfinite(arrived)
-    gone = np.where(np.isfinite(started), started, np.where(np.isfinite(left), left, np.inf))
-    begin, end = arrived[came], gone[came]
-    # The time waited before t, over all requests: as long as t lies past their arrivals, but not past their starts.
-    waited = _past(begin, edges) - _past(end, edges)
-    width = np.diff(edges)
-    return np.divide(np.diff(waited), width, out=np.zeros_like(width), where=width > 0)
-
-
-def _past(moments: FloatArray, at: FloatArray) -> FloatArray:
-    """Sum over moments of max(t - moment, 0), for each t of `at`."""
-    ordered = np.sort(moments[np.isfinite(moments)])
-    sums = np.append(0.0, np.cumsum(ordered))
-    before = np.searchsorted(ordered, at, side="right")
-    past: FloatArray = before * at - sums[before]
-    return past
+def _shared(amounts: pd.Series, series: pd.DataFrame, edges: FloatArray) -> FloatArray:
+    """What falls into each bin of the amounts of all windows, each evenly spread over its window."""
+    sums = np.append(0.0, np.nancumsum(amounts.to_numpy(float)))
+    return np.diff(np.interp(edges, np.append(0.0, series["until_s"].to_numpy(float)), sums))
