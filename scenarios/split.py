@@ -9,7 +9,7 @@ import numpy as np
 from scenarios.behaviour import Behaviour, FloatArray, IntArray, build
 from scenarios.errors import DataError
 from scenarios.population import Population
-from scenarios.schema.data import FractionSplit, MomentSplit
+from scenarios.schema.data import FractionSplit, MomentSplit, Split
 
 SHORTEST = 3
 """A stream with less cannot give something to each of the three parts."""
@@ -18,18 +18,21 @@ _EPSILON = 1e-9
 """Keeps 0.7 * 10 at 7 where the product of two floats lands just below it."""
 
 
-def split(behaviour: Behaviour, spec: FractionSplit | MomentSplit) -> Population:
+def split(behaviour: Behaviour, spec: Split) -> Population:
     """Cut every stream in two places, in time order. Users who fit no replay only train the models.
 
-    By fraction, a stream of 3 or more gives at least one interaction to each part, and a shorter one is history. At a
-    moment, an interaction belongs to the part its time stamp says, so a user first seen after `replay_from` is in no
-    part but the replay and is not replayed: nothing is known of him.
+    By fraction, a stream of 3 or more gives at least one interaction to each part; leaving the last out, it gives one
+    each to validation and replay. A shorter one is history. At a moment, an interaction belongs to the part its time
+    stamp says, so a user first seen after `replay_from` is in no part but the replay and is not replayed: nothing is
+    known of him.
     Raises `DataError` where nobody is left to replay, or nothing to train or to validate on.
     """
     if isinstance(spec, FractionSplit):
         history_end, replay_from = _by_fraction(behaviour.lengths, spec)
-    else:
+    elif isinstance(spec, MomentSplit):
         history_end, replay_from = _at_moments(behaviour, spec)
+    else:
+        history_end, replay_from = _before_last(behaviour.lengths)
     population = Population(behaviour, history_end, replay_from)
     if not history_end.any():
         raise DataError(f"{behaviour.name}: the split leaves no interaction to train on")
@@ -51,6 +54,11 @@ def _by_fraction(lengths: IntArray, spec: FractionSplit) -> tuple[IntArray, IntA
     replay_from = np.clip(replay_from, history_end + 1, np.maximum(lengths - 1, 2))
     short = lengths < SHORTEST
     return np.where(short, lengths, history_end), np.where(short, lengths, replay_from)
+
+
+def _before_last(lengths: IntArray) -> tuple[IntArray, IntArray]:
+    short = lengths < SHORTEST
+    return np.where(short, lengths, lengths - 2), np.where(short, lengths, lengths - 1)
 
 
 def _at_moments(behaviour: Behaviour, spec: MomentSplit) -> tuple[IntArray, IntArray]:

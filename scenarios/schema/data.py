@@ -101,7 +101,13 @@ class MomentSplit(Block):
         return self
 
 
-Split = Annotated[FractionSplit | MomentSplit, Field(discriminator="kind")]
+class LastSplit(Block):
+    """Each user's last interaction is replayed, the one before it is validation, all before that is history."""
+
+    kind: Literal["last"] = "last"
+
+
+Split = Annotated[FractionSplit | MomentSplit | LastSplit, Field(discriminator="kind")]
 
 
 class RecordedPace(Block):

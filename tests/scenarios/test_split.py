@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scenarios.behaviour import Behaviour, build
 from scenarios.errors import DataError
 from scenarios.population import Population
-from scenarios.schema.data import FractionSplit, MomentSplit
+from scenarios.schema.data import FractionSplit, LastSplit, MomentSplit, Split
 from scenarios.split import sample_users, split
 
 
@@ -29,7 +29,7 @@ behaviours = st.lists(st.lists(times, min_size=1, max_size=25), min_size=1, max_
 shares = st.floats(0.02, 0.98)
 
 
-def split_or_skip(behaviour: Behaviour, spec: FractionSplit | MomentSplit) -> Population:
+def split_or_skip(behaviour: Behaviour, spec: Split) -> Population:
     try:
         return split(behaviour, spec)
     except DataError:
@@ -73,6 +73,24 @@ def test_moment_leaks_nothing(behaviour: Behaviour, first: float, second: float)
     assert behaviour.times[validated].max() < behaviour.times[replayed].min()
 
 
+@given(behaviours)
+def test_leave_last_out_trains_on_neither_of_the_last_two(behaviour: Behaviour) -> None:
+    population = split_or_skip(behaviour, LastSplit())
+    assert_parts(population)
+    for user, length in enumerate(behaviour.lengths.tolist()):
+        train, chosen_on, tested = np.split(
+            behaviour.stream(user), [population.history_end[user], population.replay_from[user]]
+        )
+        if length < 3:
+            assert len(train) == length
+            assert population.steps[user] == 0
+        else:
+            assert not set(behaviour.stream(user)[-2:].tolist()) & set(train.tolist())  # no item comes twice here
+            assert chosen_on.tolist() == behaviour.stream(user)[-2:-1].tolist()
+            assert tested.tolist() == behaviour.stream(user)[-1:].tolist()
+            assert population.steps[user] == 1
+
+
 def test_fractions_are_exact_where_they_can_be() -> None:
     population = split(behaviour_of([list(range(10)), list(range(100))]), FractionSplit(history=0.6, validation=0.1))
     assert population.history_end.tolist() == [6, 60]
@@ -104,6 +122,7 @@ def test_user_first_seen_in_the_future_is_not_replayed() -> None:
     [
         ([[1.0], [2.0], [3.0]], FractionSplit()),
         ([[1.0, 2.0], [2.0]], FractionSplit()),
+        ([[1.0, 2.0], [2.0]], LastSplit()),
         ([[5.0] * 9], MomentSplit()),
         (
             [[1.0, 2, 3, 4]],
@@ -112,7 +131,7 @@ def test_user_first_seen_in_the_future_is_not_replayed() -> None:
         ([[1.0, 2, 3], [7.0, 8, 9]], MomentSplit(validation_from=0.4, replay_from=0.5)),
     ],
 )
-def test_nobody_left(streams: list[list[float]], spec: FractionSplit | MomentSplit) -> None:
+def test_nobody_left(streams: list[list[float]], spec: Split) -> None:
     with pytest.raises(DataError, match="test: the split leaves no"):
         split(behaviour_of(streams), spec)
 
