@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from scenarios.cache import content_key
 from scenarios.errors import WriteError
 from simulator.policies.base import Point
 
 UNFINISHED = ".unfinished-"
+WRITTEN = ("scenario.yaml", "grid.json", "failures.txt", "curve.csv", "curve.png", "summary.json", "timings.json")
 ROOMS = ("analysis", "models", "scenarios", "simulator")
 
 
@@ -82,10 +84,22 @@ def receive(folder: Path, files: Mapping[str, bytes]) -> None:
             (scratch / name).write_bytes(content)
 
 
-def sweep_away(folder: Path) -> None:
-    """Remove what killed runs left unfinished in a folder of cells."""
-    for left in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(left, ignore_errors=True)
+@contextmanager
+def alone(results: Path) -> Iterator[None]:
+    """Remove what killed runs left unfinished in a folder of results; another run at work there is left in peace."""
+    lock = FileLock(results / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield
+        return
+    with lock:
+        for left in (results / "cells").glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for name in WRITTEN:
+            for left in results.glob(f".{name}.*"):  # as `atomic` names what it has in work
+                left.unlink(missing_ok=True)
+        yield
 
 
 @contextmanager

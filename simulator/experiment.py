@@ -13,6 +13,7 @@ import click
 from scenarios.cache import atomic
 from scenarios.load import dump, load
 from simulator import results
+from simulator.cells import alone
 from simulator.preparation import AnyScenario, prepare_experiment
 from simulator.results import Result
 from simulator.spread import Spread
@@ -50,21 +51,22 @@ def run(
 
     with atomic(folder / "scenario.yaml") as scratch:  # first, so that a folder that cannot be written stops at once
         scratch.write_text(dump(scenario))
-    with watch("data and models"):
-        experiment = prepare_experiment(scenario, announce, not quiet)
-    while True:
-        results.plan(experiment, folder)
-        with watch("cells"):
-            digests = finish_all(experiment, folder / "cells", spread, live, quiet)
-        with watch("curve"):
-            result = results.conclude(experiment, folder, digests)
-        more = None if halfwidth is None else results.further(digests, halfwidth, announce)
-        if more is None:
-            break
-        announce(f"{more} replications, to narrow the intervals")
-        experiment = experiment.replicated(more)
-    with atomic(folder / "timings.json") as scratch:
-        scratch.write_text(json.dumps(watch.seconds, indent=1) + "\n")
+    with alone(folder):
+        with watch("data and models"):
+            experiment = prepare_experiment(scenario, announce, not quiet)
+        while True:
+            results.plan(experiment, folder)
+            with watch("cells"):
+                digests = finish_all(experiment, folder / "cells", spread, live, quiet)
+            with watch("curve"):
+                result = results.conclude(experiment, folder, digests)
+            more = None if halfwidth is None else results.further(digests, halfwidth, announce)
+            if more is None:
+                break
+            announce(f"{more} replications, to narrow the intervals")
+            experiment = experiment.replicated(more)
+        with atomic(folder / "timings.json") as scratch:
+            scratch.write_text(json.dumps(watch.seconds, indent=1) + "\n")
     return result
 
 

@@ -10,9 +10,13 @@ sends what is shared with every piece, and ends for good with the first worker t
 from __future__ import annotations
 
 import logging
+import os
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from threading import Thread
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
@@ -152,7 +156,21 @@ def _held(name: str, fetch: Callable[[], Any]) -> Any:
     return _HERE[name]
 
 
+@cache
+def _end_with_parent() -> None:
+    """Have this process end soon after the one that started it was killed, instead of waiting for work."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def _in_process(work: Work[S, P, B], placed: _Placed, piece: P) -> tuple[P, B | Failure]:
+    _end_with_parent()
     return piece, _tried(work, _held(placed.name, lambda: placed.content), piece)
 
 

@@ -41,7 +41,7 @@ class Luggage:
 
 @dataclass(frozen=True)
 class Sent:
-    """A finished cell on its way home: name of its folder, and what the files in it hold."""
+    """A finished cell: name of its folder, and what the files in it hold where they are not in that folder already."""
 
     folder: str
     files: dict[str, bytes]
@@ -69,9 +69,9 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
         for i, back in spread.each(work, shared, missing):
             if isinstance(back, Failure):
                 failures[wanted[i].folder] = back
-            elif back is not None and back.folder != wanted[i].folder:
-                failures[wanted[i].folder] = Failure("its node has another version of recfleet")
-            elif back is not None:
+            elif back.folder != wanted[i].folder:
+                failures[wanted[i].folder] = Failure("where it ran there is another version of recfleet")
+            elif back.files:
                 cells.receive(folder / back.folder, back.files)
             if tell is not None and not here:
                 tell(interactions)
@@ -79,16 +79,16 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
     return [read(folder / cell.folder) for cell in wanted]
 
 
-def _cell(shared: Luggage, number: int, live: bool, folder: Path | None, tell: Tell | None) -> Sent | None:
+def _cell(shared: Luggage, number: int, live: bool, folder: Path | None, tell: Tell | None) -> Sent:
     """Finish a cell: in this folder, or where there is none as files to be sent home."""
+    name = shared.experiment.cells()[number].folder
     if folder is not None:
         finish(shared.experiment, number, live, folder, tell)
-        return None
+        return Sent(name, {})
     shared.experiment.recommenders.unpack(shared.weights)
     with tempfile.TemporaryDirectory() as scratch:
         finish(shared.experiment, number, live, Path(scratch), tell)
-        (made,) = Path(scratch).iterdir()
-        return Sent(made.name, {path.name: path.read_bytes() for path in made.iterdir()})
+        return Sent(name, {path.name: path.read_bytes() for path in Path(scratch, name).iterdir()})
 
 
 def _report(failures: dict[str, Failure], total: int, file: Path) -> None:
