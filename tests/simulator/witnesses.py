@@ -12,9 +12,12 @@ from keys import Document, Typical
 from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
+from simulator.policies.learned_gain import LearnedGainFamily
+from simulator.policies.oracle import OracleFamily
 from simulator.policies.periodic import PeriodicFamily
 from simulator.policies.priced import PricedFamily
 from simulator.policies.random import RandomFamily
+from simulator.policies.threshold import ThresholdFamily
 from simulator.policies.tracker import TrackerFamily
 
 
@@ -97,6 +100,9 @@ def typical(folder: Path) -> Typical:
         RandomFamily: {"probability": 0.5},
         PeriodicFamily: {"every": 3},
         FootruleFamily: {"threshold": 5.0},
+        ThresholdFamily: {"signal": "age", "threshold": 0.0},
+        LearnedGainFamily: {"threshold": 1.0},
+        OracleFamily: {"price": 3.0},
         TrackerFamily: {"rate": 0.3},
         PricedFamily: {"threshold": 5.0},
         BucketFamily: {"rule": {"kind": "always"}, "per_interaction": 0.3},
@@ -357,6 +363,18 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "sweep.policies[periodic].every": between(2, 4),
         "sweep.policies[footrule].threshold": between(3.0, 6.0),
         "sweep.policies[footrule].quantile": between(0.5, 0.8, given={"sweep.policies[footrule].threshold": None}),
+        "sweep.policies[threshold].signal": between("age", "drift"),
+        "sweep.policies[threshold].weights": between(
+            {"age": 1.0}, {"age": 0.5, "drift": -1.0}, given={"sweep.policies[threshold].signal": None}
+        ),
+        "sweep.policies[threshold].threshold": between(-1.0, 1.0),
+        "sweep.policies[threshold].quantile": between(0.5, 0.8, given={"sweep.policies[threshold].threshold": None}),
+        "sweep.policies[learned-gain].sees": Witness(),
+        "sweep.policies[learned-gain].threshold": between(-1.0, 1.0),
+        "sweep.policies[learned-gain].quantile": between(
+            0.5, 0.8, given={"sweep.policies[learned-gain].threshold": None}
+        ),
+        "sweep.policies[oracle].price": between(3.0, 12.0),
         "sweep.policies[tracker].signal": between("footrule", "age"),
         "sweep.policies[tracker].rate": between(0.3, 0.6),
         "sweep.policies[tracker].step": between(0.1, 2.0),

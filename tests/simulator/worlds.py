@@ -160,6 +160,7 @@ POLICIES = st.one_of(
     st.builds(lambda p: policy("random", probability=p), st.sampled_from([0.0, 0.1, 0.5, 1.0])),
     st.builds(lambda n: policy("periodic", every=n), st.integers(1, 9)),
     st.builds(lambda t: policy("footrule", threshold=t), st.sampled_from([0.0, 2.0, 5.0, 8.0, 20.0])),
+    st.builds(lambda w: policy("threshold", weights={"footrule": w}, threshold=5 * w), st.sampled_from([-1.0, 1.0])),
     st.builds(lambda keys: policy(**keys), TRACKERS | PRICED),
     st.one_of(TRACKERS, PRICED, st.just({"kind": "always"})).flatmap(budgeted),
 )
