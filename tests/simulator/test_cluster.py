@@ -1,0 +1,67 @@
+"""A sweep on a real cluster of two nodes gives what one process gives."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from simulator.experiment import read, run
+from simulator.spread import Cluster, Here
+
+ray = pytest.importorskip("ray")
+
+SMALL = {
+    "version": 1,
+    "name": "small",
+    "data": {"source": {"kind": "synthetic", "users": 30, "items": 60, "interactions_per_user": 25}},
+    "recommenders": {
+        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
+        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
+        "list_length": 20,
+    },
+    "sweep": {
+        "replications": 1,
+        "policies": [{"kind": "never"}, {"kind": "footrule", "quantile": [0.5]}, {"kind": "always"}],
+    },
+}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Two nodes of one core each, with a cache of their own: nothing is there but what is sent."""
+    from ray.cluster_utils import Cluster as Nodes
+
+    monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-nodes"))
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nodes = Nodes()
+        try:
+            for _ in range(2):
+                nodes.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+            nodes.wait_for_nodes()
+            yield nodes
+        finally:
+            ray.shutdown()
+            nodes.shutdown()
+
+
+def test_two_nodes_give_what_one_process_gives(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-driver"))
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    run(read(path), out=tmp_path / "here", spread=Here())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray's own
+        run(read(path), out=tmp_path / "there", spread=Cluster(cluster.address))
+    for name in ("summary.json", "curve.csv"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    for cell in (tmp_path / "here" / "cells").iterdir():
+        for file in cell.iterdir():
+            assert file.read_bytes() == (tmp_path / "there" / "cells" / cell.name / file.name).read_bytes()
+    assert list((tmp_path / "of-nodes" / "weights").glob("*.safetensors"))
