@@ -55,6 +55,9 @@ FEWEST: Final = 0.05
 UNITS: Final = ((1.0, "s", 300.0), (60.0, "min", 14400.0), (3600.0, "h", 345600.0), (86400.0, "days", np.inf))
 """Seconds in a unit of time, its name, and the duration from which on the next one reads better."""
 
+NEARLY_ALL: Final = 0.99
+"""Share of the interactions after which a run's last stragglers are left out of the picture."""
+
 LEGEND: Final = 5
 """Entries in a row of the legend."""
 
@@ -125,9 +128,10 @@ def _by_second(table: pd.DataFrame) -> pd.DataFrame:
 
 def _figure(runs: Sequence[Run], title: str, spans: Sequence[Span]) -> Figure:
     courses = [course(run.series) for run in runs]
-    end_s = max((float(table["at_s"].max()) for table in courses), default=0.0)
+    end_s = max((_nearly_over(table) for table in courses), default=0.0)
     if not end_s > 0:
         raise TableError("there is nothing to draw over time: no run lasted")
+    courses = [table[table["at_s"] <= end_s] for table in courses]
     unit, words = next((unit, words) for unit, words, most in UNITS if end_s < most)
 
     figure = Figure(figsize=(10.6, 8.0))
@@ -167,9 +171,16 @@ def _figure(runs: Sequence[Run], title: str, spans: Sequence[Span]) -> Figure:
     )
     replications = max(len(run.series) for run in runs)
     times = "one replication" if replications == 1 else f"means of {replications} replications"
-    note = f"Lines: {times}; NDCG@10 over {SMOOTHED} windows at a time. Gaps: nobody was answered, or held a list."
+    note = f"Lines: {times}, until {NEARLY_ALL:.0%} of the interactions; NDCG@10 over {SMOOTHED} windows at a time."
+    note += " Gaps: nobody was answered or held a list, or too few were there."
     figure.text(0.02, 0.018, note, size=8, color=QUIET)
     return figure
+
+
+def _nearly_over(table: pd.DataFrame) -> float:
+    """When most of what people do is done, in seconds."""
+    done = table["interactions"].cumsum()
+    return float(table["at_s"][done >= NEARLY_ALL * done.max()].iloc[0]) if done.max() > 0 else 0.0
 
 
 def _frame(axes: Axes, heading: str) -> None:

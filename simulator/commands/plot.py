@@ -92,21 +92,46 @@ def _over_time(folders: Sequence[Path], target: Path, kind: str) -> None:
     found = [read(folder) for folder in folders]
     runs = [run for results in found for run in _runs(results, len(found) > 1)]
     spans = dict.fromkeys(span for results in found for span in troubles(results.scenario))
-    draw(runs, target, title=found[0].question, spans=list(spans), kind=kind)  # type: ignore[arg-type]  # as above
+    draw(_few(runs), target, title=found[0].question, spans=list(spans), kind=kind)  # type: ignore[arg-type]  # as above
 
 
-def _runs(results: Results, named: bool) -> list[Run]:
-    """A line for each point of a sweep; named: with the name of its folder, for it is not alone."""
+def _runs(results: Results, named: bool) -> list[tuple[str, Run]]:
+    """(policy in its folder, line) for each point of a sweep; named: with its folder's name, for that is not alone."""
     from analysis.over_time import COLUMNS, Run
     from analysis.report import wording
 
-    series: dict[str, list[Any]] = {}
+    series: dict[Any, list[Any]] = {}
     for cell in results.cells:
-        series.setdefault(wording.point(*cell.digest.point), []).append(cell.table("series", COLUMNS))
+        series.setdefault(cell.digest.point, []).append(cell.table("series", COLUMNS))
     folder = results.folder.resolve().name
-    if named and len(series) == 1:
-        return [Run(folder, tables) for tables in series.values()]
-    return [Run(f"{folder}: {label}" if named else label, tables) for label, tables in series.items()]
+    runs = []
+    for (policy, parameter), tables in series.items():
+        label = wording.point(policy, parameter)
+        if named:
+            label = f"{folder}: {label}" if len(series) > 1 else folder
+        runs.append((f"{folder}/{policy}", Run(label, tables)))
+    return runs
+
+
+def _few(runs: Sequence[tuple[str, Run]]) -> list[Run]:
+    """No more lines than can be told apart: of each policy the middle point, where all are too many."""
+    from analysis.plot import LOOKS
+    from scenarios.errors import UserError
+
+    if len(runs) <= len(LOOKS):
+        return [run for _, run in runs]
+    policies: dict[str, list[Run]] = {}
+    for policy, run in runs:
+        policies.setdefault(policy, []).append(run)
+    if len(policies) > len(LOOKS):
+        raise UserError(
+            f"{len(policies)} policies cannot be told apart in one picture, expected {len(LOOKS)} at most: "
+            "name fewer folders"
+        )
+    click.echo(
+        f"{len(runs)} points cannot be told apart in one picture; of each policy the middle one is drawn", err=True
+    )
+    return [points[len(points) // 2] for points in policies.values()]
 
 
 def troubles(scenario: Mapping[str, Any]) -> list[Span]:

@@ -68,8 +68,7 @@ def test_every_panel_has_a_line_a_run_and_the_cause_is_shaded_where_it_was() -> 
     for axes in panels[:-1]:
         shaded = [edge for p in axes.patches for edge in (p.get_x(), p.get_x() + p.get_width())]
         assert shaded == pytest.approx([1, 2, 200 / 60, 5])
-    drawn = [np.asarray(axes.lines[0].get_ydata()) for axes in panels]
-    assert drawn[0] == pytest.approx([5.0] * 40)
+    assert np.asarray(panels[0].lines[0].get_ydata()) == pytest.approx([5.0] * 40)
     assert np.asarray(panels[3].lines[1].get_ydata()) == pytest.approx([3.0] * 40)
     assert np.asarray(panels[-1].lines[0].get_xdata()) == pytest.approx([5.0] * 40)
     (legend,) = figure.legends
@@ -92,3 +91,13 @@ def test_a_run_that_asks_nothing_is_drawn_and_one_that_never_was_is_not(tmp_path
     nothing = quiet.iloc[:1].assign(until_s=0.0, interactions=0, utilisation=np.nan, replicas_up=np.nan)
     with pytest.raises(TableError, match="no run lasted"):
         draw([Run("nobody", [nothing])], tmp_path / "b.png", title="Why?", kind="png")
+
+
+def test_the_last_stragglers_are_left_out() -> None:
+    """Ten windows with all but a hundredth of what people do, and then days in which a few come back."""
+    table = series()
+    table["interactions"] = [1000.0] * 10 + [1.0] * 30
+    figure = _figure([Run("storm", [table])], "Why?", [])
+    assert all(max(axes.lines[0].get_xdata()) < 110 for axes in figure.axes[:-1])
+    assert figure.axes[0].get_xlim()[1] < 110
+    assert "99%" in figure.texts[-1].get_text()
