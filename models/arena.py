@@ -138,6 +138,16 @@ class Arena:
             self._map(folder, index)
         self._unsaved.clear()
 
+    def refresh(self, folder: Path) -> None:
+        """Take over what other processes have added to the folder since."""
+        with _locked(folder):
+            try:
+                index = _read_index(folder, len(self.offsets), self._kinds)
+            except _DamageError:
+                return
+            if index is not None and index.used != self._stored and not self._unsaved:
+                self._map(folder, index)
+
     def _map(self, folder: Path, index: _Index) -> None:
         """Have all that an index knows of, and nothing else."""
         self._mapped, self._added = index.map(folder, self._kinds), self._nothing()

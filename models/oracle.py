@@ -77,6 +77,10 @@ class Oracle:
         """See `Outcomes`."""
         return self._store.ranks(users, cuts, starts, stops)
 
+    def refresh(self) -> None:
+        """Take over what other processes have made since."""
+        self._store.refresh()
+
     def flush(self) -> None:
         """Keep on disk what was made since the last time."""
         self._store.flush()

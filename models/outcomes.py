@@ -128,6 +128,10 @@ class OutcomeStore:
         ranks: npt.NDArray[np.uint16] = self._arena.gather("ranks", firsts + starts, stops - starts)
         return ranks
 
+    def refresh(self) -> None:
+        """Take over what other processes have made since. Raises `WriteError` where the folder cannot be made."""
+        self._arena.refresh(self._folder)
+
     def flush(self) -> None:
         """Keep on disk what was made since the last time. Raises `UserError` where that cannot be written."""
         self._arena.save(self._folder)

@@ -54,6 +54,8 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
     """
     wanted = experiment.cells()
     missing = [i for i, cell in enumerate(wanted) if cells.read_facts(folder / cell.folder) is None]
+    # Replications look at much the same outcomes: apart from each other, the later ones find them made.
+    missing.sort(key=lambda i: wanted[i].replication)
     interactions = int(experiment.world.lengths.sum())
     if spread is None:
         jobs = min(cpu_count(), len(missing))
@@ -82,6 +84,8 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
 def _cell(shared: Luggage, number: int, live: bool, folder: Path | None, tell: Tell | None) -> Sent:
     """Finish a cell: in this folder, or where there is none as files to be sent home."""
     name = shared.experiment.cells()[number].folder
+    if not live:
+        shared.experiment.recommenders.outcomes.refresh()
     if folder is not None:
         finish(shared.experiment, number, live, folder, tell)
         return Sent(name, {})

@@ -1,5 +1,6 @@
 """What was kept comes back whole or is made anew; a kill at any moment harms nothing; many processes may add to it."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,35 @@ def test_processes_add_side_by_side(tmp_path: Path) -> None:
     for row, (ranks, values) in content(store).items():
         assert ranks == list(range(row * 100, row * 100 + len(ranks)))
         assert values == [rank / 8 for rank in ranks]
+
+
+def test_what_others_added_is_taken_over_and_what_is_not_saved_yet_stays(tmp_path: Path) -> None:
+    mine, theirs = Arena(ROWS, COLUMNS), Arena(ROWS, COLUMNS)
+    mine.refresh(tmp_path)
+    theirs.add(*blocks([3], 20, 0))
+    theirs.save(tmp_path)
+    mine.refresh(tmp_path)
+    assert content(mine) == content(theirs)
+    mine.add(*blocks([5], 7, 1))
+    theirs.add(*blocks([6], 7, 1))
+    theirs.save(tmp_path)
+    mine.refresh(tmp_path)
+    assert set(content(mine)) == {3, 5}
+    mine.save(tmp_path)
+    assert set(content(mine)) == {3, 5, 6}
+
+
+def test_another_process_gets_all_of_it_and_may_add_to_it(tmp_path: Path) -> None:
+    store = Arena(ROWS, COLUMNS)
+    store.add(*blocks([1, 4], 5, 0))
+    store.save(tmp_path)
+    store.add(*blocks([7], 9, 1))
+    sent = pickle.loads(pickle.dumps(store))
+    assert content(sent) == content(store)
+    for array in (sent.offsets, sent.lengths):
+        array.flags.writeable = False  # as an object store hands them out
+    sent.add(*blocks([2], 3, 2))
+    assert set(content(sent)) == {1, 2, 4, 7}
 
 
 def test_a_shorter_block_does_not_replace_a_longer_one_on_disk(tmp_path: Path) -> None:
