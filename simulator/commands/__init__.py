@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "Lay the results of several runs side by side.",
     "stress": "Raise the load until the cloud breaks, and draw the map.",
     "plan": "Find the cheapest cloud and threshold that keep an objective.",
+    "evaluate": "Rank the whole catalogue with models by themselves, side by side.",
     "validate": "Hold the engine against queueing theory.",
     "bench": "Measure how fast a scenario runs, beside what, and what bounds it.",
     "data": "List, fetch, describe and import behaviour data.",

@@ -1,0 +1,96 @@
+"""A table of models side by side: accuracy from their ranks, with intervals, beside what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.intervals import interval, ratio
+
+CUTOFFS = (5, 10, 20)
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+GAINS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+    "hr": np.ones_like,
+    "ndcg": lambda rank: 1 / np.log2(rank + 1),
+    "mrr": lambda rank: 1 / rank,
+}
+"""What the one true item is worth at its rank; nothing beyond the cutoff."""
+
+METRICS = tuple(f"{name}_at_{cutoff}" for name in GAINS for cutoff in CUTOFFS)
+
+
+def accuracy(users: IntArray, ranks: IntArray) -> dict[str, float]:
+    """Each of `METRICS` as a mean over targets, with `<metric>_low` and `<metric>_high` of its 95% interval.
+
+    users: [targets] whose each is. ranks: [trainings, targets] from 1, 0 where an item is ranked nowhere. The interval
+    is clustered by user and by training (see `analysis.intervals`). Raises `TableError` where there are no targets.
+    """
+    _, of = np.unique(users, return_inverse=True)
+    targets = np.tile(np.bincount(of).astype(np.float64), (len(ranks), 1))
+    found: dict[str, float] = {}
+    for name, worth in GAINS.items():
+        gains = np.where(ranks > 0, worth(np.maximum(ranks, 1).astype(float)), 0.0)
+        for cutoff in CUTOFFS:
+            sums = np.array([np.bincount(of, row) for row in np.where(ranks <= cutoff, gains, 0.0)], np.float64)
+            made = interval(ratio(sums, targets))
+            metric = f"{name}_at_{cutoff}"
+            found |= {metric: made.value, f"{metric}_low": made.low, f"{metric}_high": made.high}
+    return found
+
+
+Cell = Callable[[pd.Series], str]
+
+
+def _of_metric(metric: str) -> Cell:
+    def cell(row: pd.Series) -> str:
+        half = _number((row[f"{metric}_high"] - row[f"{metric}_low"]) / 2, "{:.4f}").removeprefix("0")
+        return f"{row[metric]:.4f} ±{half}"
+
+    return cell
+
+
+LINES: Mapping[str, Cell] = {
+    **{metric.upper().replace("_AT_", "@"): _of_metric(metric) for metric in METRICS},
+    "parameters": lambda row: f"{row['parameters']:,.0f}",
+    "state bytes": lambda row: _number(row["state_bytes"], "{:,.0f}"),
+    "ms an interaction": lambda row: f"{row['milliseconds']:.3g}",
+    "epochs": lambda row: f"{row['epochs']:.3g}",
+    "training s": lambda row: f"{row['training_s']:.0f}",
+    "trainings": lambda row: f"{row['trainings']:.0f}",
+}
+"""What is printed of a row of the table, from top to bottom."""
+
+LEGEND = (
+    "±: half of the 95% interval, over users and trainings. Every item not yet consumed is ranked; none is sampled.",
+    "ms an interaction: of one device on one core of this machine, one item read and the whole catalogue scored.",
+    "epochs, training s: mean of the trainings. state bytes: -, where the context is read anew each time.",
+)
+
+
+def terminal(table: pd.DataFrame) -> str:
+    """The table as text: a column a model, a line a quantity."""
+    columns = [
+        ["", *LINES],
+        *([str(row["model"]), *(cell(row) for cell in LINES.values())] for _, row in table.iterrows()),
+    ]
+    return "\n".join([*_aligned(columns), "", *LEGEND])
+
+
+def _aligned(columns: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in columns]
+    lines = []
+    for cells in zip(*columns, strict=True):
+        rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+        lines.append("  ".join([cells[0].ljust(widths[0]), *rest]).rstrip())
+    lines.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
+    return lines
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if pd.isna(value) else form.format(value)
