@@ -219,7 +219,7 @@ class SleepingDevice:
         """Look anew, as what is worth a request has changed."""
         if self._diary is None or self._gone:
             return
-        self._diary.note_price(price, self._fleet.clock.tick)
+        self._diary.price, self._diary.priced = price, self._fleet.clock.tick
         if not self._blocked and (self._flight is None or self._fleet.replaces):
             self._look(self._coming())
 
@@ -263,7 +263,7 @@ class SleepingDevice:
             self.shown()
         self._held = request.cut
         if self._diary is not None:
-            self._diary.note_answer(request.sent)
+            self._diary.held = request.sent
         request.applied = step
         self._fresh = request
         return True

@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.clock import NEVER, SECOND
 from simulator.outcomes import FloatArray, IntArray, SignalArray
-from simulator.policies.base import Event, Memory, Policy, Sight
+from simulator.policies.base import Event, Policy, Sight
 
 
 class Diary:
@@ -39,15 +39,3 @@ class Diary:
             return np.asarray((self.ticks(int(steps[0]), int(steps[-1]) + 1) - then) / SECOND)
 
         return Sight(steps, asked, signals, coins, self.memory, self.price, since)
-
-    def note_request(self, memory: Memory, now: int) -> None:
-        """A request is sent now, from which on this is the memory."""
-        self.memory, self.asked = memory, now
-
-    def note_answer(self, sent: int) -> None:
-        """The list held from now on was asked for then."""
-        self.held = sent
-
-    def note_price(self, price: float, now: int) -> None:
-        """A reply has told a price."""
-        self.price, self.priced = price, now

@@ -116,8 +116,8 @@ class Exchange:
     def _answer(self, moment: Moment) -> None:
         request: Request = moment.subject
         request.reached = self._clock.tick
-        if self._pricing is not None:
-            self._tell(request)
+        if self._pricing is not None:  # also of a reply too late to be used: else who times out would never know why
+            request.owner.hears(self._prices.pop(request.number))
         if request.settled == NEVER:
             if request.cut == NOTHING:
                 request.status = REJECTED
@@ -130,12 +130,6 @@ class Exchange:
             request.ends += 1
             request.owner.late(request)
         self.close(request)
-
-    def _tell(self, request: Request) -> None:
-        """Let the device hear the price if it still listens to this reply."""
-        price = self._prices.pop(request.number)
-        if request.settled == NEVER or (self._use_late and request.cut != NOTHING):
-            request.owner.hears(price)
 
     def _time_out(self, moment: Moment) -> None:
         request: Request = moment.subject

@@ -109,9 +109,11 @@ class Foresight:
 
     def note_request(self, device: int, held: int, asked: int, step: int, diary: Diary, now: int) -> None:
         """The device asks at this step, which is now: let its policy keep what it wants to."""
-        if self.policy.signals and held != NOTHING:
-            self._due(device % self._streams, held)
-        diary.note_request(self.policy.remember(self._sight(device, held, asked, step, step + 1, diary)), now)
+        if diary.memory:
+            if self.policy.signals and held != NOTHING:
+                self._due(device % self._streams, held)
+            diary.memory = self.policy.remember(self._sight(device, held, asked, step, step + 1, diary))
+        diary.asked = now
 
     def _sight(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None) -> Sight:
         """What the device sees at the steps start .. stop - 1, given the list it holds."""

@@ -140,7 +140,9 @@ class LiveOwner:
         if self._flight is not None:
             self._drop(self._flight, ABANDONED)
         if self._diary is not None:
-            self._diary.note_request(fleet.policy.remember(self._sight(step)), fleet.clock.tick)
+            if self._diary.memory:
+                self._diary.memory = fleet.policy.remember(self._sight(step))
+            self._diary.asked = fleet.clock.tick
         self._asked = step
         sender = fleet.exchange if fleet.caller is None else fleet.caller
         self._flight = sender.send(self, self._device, step, intended, max(self._held, 0))
@@ -175,7 +177,7 @@ class LiveOwner:
     def hears(self, price: float) -> None:
         """Keep the price for the next interaction."""
         if self._diary is not None:
-            self._diary.note_price(price, self._fleet.clock.tick)
+            self._diary.price, self._diary.priced = price, self._fleet.clock.tick
 
     def settled(self, request: Request) -> None:
         """Keep an answer for the next interaction, or for the one that waits for it."""
@@ -221,7 +223,7 @@ class LiveOwner:
         self._fresh = letter
         self._held = letter.cut
         if self._diary is not None:
-            self._diary.note_answer(letter.sent)
+            self._diary.held = letter.sent
         self._model.hold(letter.cut)
 
     def _wants(self, step: int) -> bool:

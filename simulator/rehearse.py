@@ -81,4 +81,4 @@ def _note(foresight: Foresight, stream: int, held: int, step: int, diary: Diary 
     if diary is not None:
         now = int(diary.ticks(step, step + 1)[0])
         foresight.note_request(stream, held, held, step, diary, now)
-        diary.note_answer(now)
+        diary.held = now

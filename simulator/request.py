@@ -26,7 +26,7 @@ class Owner(Protocol):
         """An answer to a request given up has come after all; told only where late answers are used."""
 
     def hears(self, price: float) -> None:
-        """A reply has told the cloud's price; what else it brings is told next."""
+        """A reply has come, in time or not, and tells the cloud's price; what else it brings is told next."""
 
 
 class Request:

@@ -20,9 +20,10 @@ class BacklogPricing(Block):
 
     kind: Literal["backlog"] = "backlog"
     target: Positive = 8.0
-    """Requests, waiting or in work, that each replica may have before requests cost anything."""
-    settle_s: Positive = 10.0
-    """In which twice the target adds 1 to the price; about as long as devices take to heed it. Assumed."""
+    """Requests, waiting or in work, that each replica may have before requests cost anything: a batch of the default.
+    Assumed."""
+    settle_s: Positive = 30.0
+    """In which a backlog of twice the target adds 1 to the price; as long as devices take to heed it. Assumed."""
 
 
 class RatePricing(Block):
@@ -30,9 +31,10 @@ class RatePricing(Block):
 
     kind: Literal["rate"] = "rate"
     target_per_s: Positive
-    """Requests a second that are free, all devices together."""
-    settle_s: Positive = 30.0
-    """In which twice the target adds 1 to the price; about as long as devices take to heed it. Assumed."""
+    """Requests a second, all devices together. A queue that has grown all the same drains by what the cloud can do
+    beyond this."""
+    settle_s: Positive = 10.0
+    """In which twice the target adds 1 to the price; half as long as devices take to heed it. Assumed."""
 
 
 Pricing = Annotated[NoPricing | BacklogPricing | RatePricing, Field(discriminator="kind")]

@@ -73,7 +73,7 @@ class Policy(ABC):
 
     @property
     def memory(self) -> Memory:
-        """What a device keeps before its first request."""
+        """What a device keeps before its first request; nothing is ever remembered where this is empty."""
         return ()
 
     @abstractmethod

@@ -4,7 +4,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -21,6 +21,7 @@ from scenarios.schema.recommenders import LocalLlm
 from simulator.policies import AnyPolicy
 
 Schema = Scenario[AnyPolicy]
+KINDS = [family.model_fields["kind"].default for family in get_args(get_args(AnyPolicy)[0])]
 HEAD = "version: 1\nname: test\nsweep:\n  policies:\n  - {kind: never}\n  - {kind: footrule, quantile: 0.5}\n"
 
 
@@ -92,7 +93,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     policies = "[{kind: foot}, {kind: always, p: 1}, {kind: footrule}, {kind: footrule, quantile: [0.5, 2]}, 5]"
     assert refusal(tmp_path, f"version: 1\nname: A b\nsweep:\n  policies: {policies}\n") == [
         "s.yaml:2: name: A b: expected text that matches ^[a-z0-9][a-z0-9._-]*$",
-        "s.yaml:4: sweep.policies.0.kind: foot: expected always, never, random, periodic or footrule; did you mean footrule?",
+        f"s.yaml:4: sweep.policies.0.kind: foot: expected {', '.join(KINDS[:-1])} or {KINDS[-1]}; did you mean footrule?",
         "s.yaml:4: sweep.policies.1.p: unknown key; expected one of kind",
         "s.yaml:4: sweep.policies.2: give either threshold or quantile",
         "s.yaml:4: sweep.policies.3.quantile.1: 2: expected a number at most 1",
