@@ -45,7 +45,7 @@ def test_fast_and_live_agree_with_everything_on(world: World, policy: Policy, se
 
 
 @given(rough_worlds(), PRICED, st.booleans(), st.integers(0, 5))
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_they_agree_where_prices_are_heard_in_the_midst_of_asking(
     world: World, keys: dict[str, object], replaces: bool, seed: int
 ) -> None:
