@@ -16,12 +16,13 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm import tqdm
 
 from scenarios.errors import UserError, WriteError
 
@@ -157,8 +158,9 @@ def _held(name: str, fetch: Callable[[], Any]) -> Any:
 
 
 @cache
-def _end_with_parent() -> None:
+def _settle_in() -> None:
     """Have this process end soon after the one that started it was killed, instead of waiting for work."""
+    tqdm.set_lock(RLock())  # its usual one is shared between processes, and told of as lost when this one is ended
     parent = os.getppid()
 
     def watch() -> None:
@@ -170,7 +172,7 @@ def _end_with_parent() -> None:
 
 
 def _in_process(work: Work[S, P, B], placed: _Placed, piece: P) -> tuple[P, B | Failure]:
-    _end_with_parent()
+    _settle_in()
     return piece, _tried(work, _held(placed.name, lambda: placed.content), piece)
 
 
