@@ -20,7 +20,7 @@ import pandas as pd
 Event = dict[str, Any]
 IntArray = npt.NDArray[np.int64]
 
-ORDER = "CXistf"
+ORDER = "CXstfi"
 """Kinds of events in the order in which a moment has them."""
 CLOUD, DEVICES = 1, 2
 """Processes of the trace."""
@@ -72,7 +72,8 @@ def events(tables: Tables, devices: int) -> list[Event]:
     own = _attempts(tables.requests, chosen)
     heard = dict(zip(own["row"].tolist(), own["heard"].tolist(), strict=True))
     found = [*_counters(tables.series), *_replicas(tables, tracks, heard), *_devices(own, tracks)]
-    # Of one moment an outer slice stays before an inner one, and both come before arrows, which begin before they end.
+    # Of one moment an outer slice stays before an inner one, and both come before their arrows, which begin before they
+    # end; instants come last, as they would else be what an arrow is taken to be at.
     return [*tracks.events, *sorted(found, key=lambda event: (event["ts"], ORDER.index(event["ph"])))]
 
 

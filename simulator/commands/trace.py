@@ -36,7 +36,7 @@ def command(folder: Path, name: str | None, devices: int, out: Path | None) -> N
     continuous = results.scenario["cloud"]["batching"]["kind"] == "continuous"
     found = events(Tables(**tables, continuous=continuous), devices)
     rows = ",\n".join(json.dumps(event, allow_nan=False, separators=(",", ":")) for event in found)
-    text = f'{{"displayTimeUnit":"ms","traceEvents":[\n{rows}\n]}}\n'.encode()
+    text = f'{{"traceEvents":[\n{rows}\n]}}\n'.encode()
     target = out or folder / "trace.json.gz"
     with atomic(target) as scratch:
         scratch.write_bytes(gzip.compress(text, compresslevel=6, mtime=0) if target.suffix == ".gz" else text)

@@ -1,7 +1,8 @@
 """A trace obeys its format to the letter, and says what the tables say.
 
-There is no trace processor at hand, so the rules by which Perfetto imports JSON are written down here one by one; each
-is one that, broken, shows up there among "import errors" or "data losses".
+There is no trace processor at hand, so the rules by which Perfetto imports JSON are written down here one by one (its
+`json_trace_parser_impl.cc`, `slice_tracker.cc` and `flow_tracker.cc`); each is one that, broken, counts there among the
+errors or draws something else.
 """
 
 from __future__ import annotations
@@ -66,21 +67,24 @@ def check(made: list[Event]) -> list[Event]:
             assert all(isinstance(value, (int, float)) for value in e["args"].values())
             continue
         stack = open_slices[where]
-        if e["ph"] == "X":
+        if e["ph"] == "i":
+            assert e["s"] in ("g", "p", "t"), "an instant has a scope"
+            e["dur"] = 0  # and is taken for a slice of no length
+        if e["ph"] in "Xi":
             assert isinstance(e["dur"], int)
             assert e["dur"] >= 0
-            while stack and stack[-1]["ts"] + stack[-1]["dur"] <= e["ts"]:
+            while stack and _is_over(stack[-1], e):
                 stack.pop()
             if stack:
                 assert e["ts"] + e["dur"] <= stack[-1]["ts"] + stack[-1]["dur"], (
                     "slices lie within each other, or apart"
                 )
             stack.append(e)
-        elif e["ph"] == "i":
-            assert e["s"] in ("g", "p", "t"), "an instant has a scope"
+            assert len(stack) < 512, "no deeper than it is drawn"
         else:
             assert stack, "an arrow is in a slice"
-            assert stack[-1]["ts"] <= e["ts"] <= stack[-1]["ts"] + stack[-1]["dur"], "which is open"
+            assert stack[-1]["ph"] == "X", "and no instant"
+            assert stack[-1]["ts"] == e["ts"], "which begins there"
             assert e["ph"] == "s" or e["bp"] == "e", "and not in the next one"
             assert e["cat"], "arrows are known by category, name and id"
             flows[e["id"]] += e["ph"]
@@ -89,6 +93,12 @@ def check(made: list[Event]) -> list[Event]:
         any("thread" in what for what in names) or any("process" in what for what in names) for names in named.values()
     )
     return events
+
+
+def _is_over(slice_: Event, new: Event) -> bool:
+    """Slices hold their begin and not their end, but those of no length lie upon each other."""
+    end = slice_["ts"] + slice_["dur"]
+    return bool(end < new["ts"] or (end == new["ts"] and (slice_["dur"] or new["dur"])))
 
 
 def told(w: World, p: Policy, seed: int = 1) -> tuple[Result, Tables]:

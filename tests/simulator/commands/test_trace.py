@@ -27,7 +27,6 @@ def test_the_first_cell_that_made_requests_is_drawn_beside_the_results(folder):
     assert str(folder / "trace.json.gz") in output
     assert output.rstrip().endswith("of 002")  # 000 and 001 never ask
     found = json.loads(gzip.decompress((folder / "trace.json.gz").read_bytes()))
-    assert found["displayTimeUnit"] in ("ms", "ns")
     assert {event["ph"] for event in found["traceEvents"]} >= set("MXCstf")
 
 
