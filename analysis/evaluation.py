@@ -76,7 +76,7 @@ LEGEND = (
 def terminal(table: pd.DataFrame) -> str:
     """The table as text: a column a model, a line a quantity."""
     columns = [
-        ["", *LINES],
+        ["model", *LINES],
         *([str(row["model"]), *(cell(row) for cell in LINES.values())] for _, row in table.iterrows()),
     ]
     return "\n".join([*_aligned(columns), "", *LEGEND])

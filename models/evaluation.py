@@ -1,9 +1,9 @@
 """What a model is worth by itself, apart from any fleet: its ranks over the whole catalogue, and what it asks of a
 device.
 
-Every item of the catalogue that the user has not consumed yet is ranked, as in the simulated fleets and as in the
-published numbers that docs/models.md stands beside (Klenitskiy and Vasilev, RecSys 2023, arXiv 2309.07602: their code
-filters what was seen). No negatives are sampled. An item that is taken a second time is ranked nowhere: rank 0.
+Every item of the catalogue that the user has not consumed yet is ranked, as in the simulated fleets, and no negatives
+are sampled. The numbers that Klenitskiy and Vasilev publish (RecSys 2023, arXiv 2309.07602) leave out what was consumed,
+too: `filter_seen` is on in the settings of their code. An item that is taken a second time is ranked nowhere: rank 0.
 """
 
 from __future__ import annotations

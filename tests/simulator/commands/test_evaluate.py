@@ -1,0 +1,112 @@
+"""`recfleet evaluate` from the command line to the table, on data that take a second to learn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from models import training
+from scenarios.behaviour import save
+from scenarios.datasets.synthetic import generate
+from scenarios.schema.data import Synthetic
+from simulator.commands import main
+from simulator.commands.evaluate import _read, _specs
+from simulator.experiment import read, run
+
+SMALL: dict[str, Any] = {
+    "version": 1,
+    "name": "small",
+    "data": {"source": {"kind": "synthetic", "users": 30, "items": 60, "interactions_per_user": 20}},
+    "recommenders": {
+        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
+        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
+        "list_length": 60,
+    },
+    "fleet": {"catalogue": {"kind": "all"}},
+    "sweep": {"replications": 1, "policies": [{"kind": "never"}]},
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECFLEET_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def scenario(tmp_path: Path, cache: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL))
+    return path
+
+
+def evaluate(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *map(str, arguments), "--quiet"])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_models_lie_side_by_side_and_are_trained_once(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (scenario, "--models", "gru4rec,sasrec,llm", "--seeds", 2, "--out", tmp_path / "out")
+    assert evaluate(*asked) == 0
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert table["model"].tolist() == ["gru4rec", "sasrec", "causal"]
+    assert (table["trainings"] == 2).all()
+    assert (table["targets"] == 30).all()  # the last item of each user
+    assert (table["hr_at_20_low"] < table["hr_at_20"]).all()
+    assert (table["hr_at_5"] <= table["hr_at_20"]).all()
+    assert f"{table['ndcg_at_10'][2]:.4f}" in capsys.readouterr().out
+    assert read(tmp_path / "out" / "scenario.yaml").data.split.kind == "last"
+
+    monkeypatch.setattr(training, "train", None)  # whoever trains again fails
+    assert evaluate(*asked) == 0
+    clock = ["milliseconds", "training_s"]
+    again = pd.read_csv(tmp_path / "out" / "table.csv")
+    pd.testing.assert_frame_equal(table.drop(columns=clock), again.drop(columns=clock))
+
+
+def test_on_replay_a_device_alone_is_as_good_as_its_model_says(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run(read(scenario), out=tmp_path / "run").curve.iloc[0]
+    monkeypatch.setattr(training, "train", None)
+    assert evaluate(scenario, "--protocol", "replay", "--out", tmp_path / "out") == 0
+    row = pd.read_csv(tmp_path / "out" / "table.csv").iloc[0]
+    assert (row["hr_at_10"], row["ndcg_at_10"]) == pytest.approx((ran["hr_at_10"], ran["ndcg_at_10"]))
+    # Devices come out as users do: the same interval over them.
+    assert row["ndcg_at_10_high"] == pytest.approx(ran["ndcg_at_10_high"])
+
+
+def test_an_unknown_model_is_one_line(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(scenario, "--models", "sasrec,bert", "--out", tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "'bert'" in said
+    assert "gru4rec" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_may_be_named_instead_of_a_scenario(tmp_path: Path) -> None:
+    folder = tmp_path / 'my "own" data'
+    save(generate(Synthetic(users=12, items=60, interactions_per_user=10), 0), folder)
+    assert json.loads(_read(str(folder), []).data.source.model_dump_json())["path"] == str(folder)
+    assert _read("movielens-100k", []).data.source.kind == "movielens-100k"
+    assert _read("movielens-1m", []).recommenders.srm.training.batch_size == 128  # of the scenario of that name
+    assert _read("quickstart", ["recommenders.srm.width=32"]).recommenders.srm.width == 32
+
+
+def test_settings_of_one_kind_are_not_given_to_another(scenario: Path) -> None:
+    din = read(scenario, ["recommenders.srm.kind=din", "recommenders.srm.options={negatives: 8}"])
+    assert [spec.options for name in ("din", "sasrec") for spec in _specs(din, name, 1)] == [{"negatives": 8}, {}]
+    assert [spec.training.seed for spec in _specs(din, "llm", 3)] == [0, 1, 2]
