@@ -2,8 +2,8 @@
 device.
 
 Every item of the catalogue that the user has not consumed yet is ranked, as in the simulated fleets, and no negatives
-are sampled. The numbers that Klenitskiy and Vasilev publish (RecSys 2023, arXiv 2309.07602) leave out what was consumed,
-too: `filter_seen` is on in the settings of their code. An item that is taken a second time is ranked nowhere: rank 0.
+are sampled. So do Klenitskiy and Vasilev, whose numbers are the published ones to stand beside (RecSys 2023, arXiv
+2309.07602; `filter_seen` is on in the settings of their code). An item taken a second time is ranked nowhere: rank 0.
 """
 
 from __future__ import annotations
