@@ -170,6 +170,12 @@ class Blocks:
         return self._on_device.at(self._base[users] + steps)
 
     @torch.no_grad()
+    def taken(self, users: IntArray, steps: IntArray) -> Tensor:
+        """[N, width] vectors of the items taken at these steps."""
+        vectors: Tensor = self._srm.items(self._tensor(self._items[self._at(users, steps)].astype(np.int64)))
+        return vectors
+
+    @torch.no_grad()
     def alone(self, users: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
         """Ranks at all steps of these users where no list is held: the device's own part of the catalogue."""
         self._on_device.encode(users, self._items, self._streams, self._first, self._device)

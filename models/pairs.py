@@ -32,6 +32,7 @@ class Pairs:
 
     users, cuts, steps: [N] whose, when the list held was made and where the device is; steps count from `origin`.
     kept, fresh: [N] NDCG@10 a step over the next steps, with the list held and with one made at this step.
+    hit: [N] whether the true item of this step stands in the first 10 places of the list held.
     weights: [N] steps that these are means of, 1..HORIZON.
     signals: name -> [N] of the list held.
     origin: [users] position in each stream that steps and cuts count from.
@@ -42,6 +43,7 @@ class Pairs:
     steps: IntArray
     kept: FloatArray
     fresh: FloatArray
+    hit: npt.NDArray[np.bool_]
     weights: FloatArray
     signals: Mapping[str, FloatArray]
     origin: IntArray
@@ -54,6 +56,7 @@ class Pairs:
             self.steps[rows],
             self.kept[rows],
             self.fresh[rows],
+            self.hit[rows],
             self.weights[rows],
             {name: values[rows] for name, values in self.signals.items()},
             self.origin,
@@ -102,6 +105,7 @@ def pairs(population: Population, blocks: Blocks) -> Pairs:
         step[old],
         (before[old + ahead] - before[old]) / ahead,
         (before[beside + ahead] - before[beside]) / ahead,
+        worth[old] > 0,
         ahead.astype(np.float64),
         {name: values[old] for name, values in made.signals.items()},
         origin,

@@ -62,7 +62,7 @@ class Recommenders:
     """Names everything that learned signals depend on."""
     announce: Announce
     progress: bool
-    _fitted: dict[str, learned.Learned] = field(default_factory=dict)
+    _fitted: dict[str, learned.Arrays] = field(default_factory=dict)
 
     @cached_property
     def outcomes(self) -> OutcomeStore | Oracle:
@@ -116,7 +116,7 @@ class Recommenders:
 
     def bytes_of(self, name: str) -> int:
         """What a device has to hold to compute a signal, apart from its model and catalogue."""
-        return self._learned(name).bytes if name in learned.NAMES else 0
+        return learned.size(self._parameters(name)) if name in learned.NAMES else 0
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -179,29 +179,42 @@ class Recommenders:
 
     def _learned(self, name: str) -> learned.Learned:
         """A learned signal: trained once for these models, whatever the precision of the outcomes, and kept."""
+        return learned.opened(name, self._parameters(name))
+
+    def _parameters(self, name: str) -> learned.Arrays:
+        """What was learned, without opening it. Signals of one scenario are learned together, from the same pairs."""
         if name in self._fitted:
             return self._fitted[name]
-        from models import pairs
-
-        path = home() / "learned" / self.learned_key / f"{name}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            try:
-                with np.load(path, allow_pickle=False) as file:
-                    self._fitted[name] = learned.opened(name, dict(file))
-                return self._fitted[name]
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-                self.announce(f"{path}: damaged ({error}); learned anew")
-            self.announce(f"learning the signal {name} from the validation part")
-            origin, steps = pairs.span(self.population)
-            single = replace(self, spec=self.spec.model_copy(update={"precision": "float32"}))
-            blocks = single._blocks(origin, steps, {each: signal(each) for each in learned.inputs(name)})
-            self._fitted[name] = learned.fit(name, pairs.pairs(self.population, blocks), blocks.states)
-            with atomic(path) as scratch, scratch.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **self._fitted[name].arrays)
+        folder = home() / "learned" / self.learned_key
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            wanted = [each for each in self.signals if each in learned.NAMES]
+            for each in wanted:
+                try:
+                    with np.load(folder / f"{each}.npz", allow_pickle=False) as file:
+                        self._fitted[each] = dict(file)
+                except FileNotFoundError:
+                    pass
+                except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                    self.announce(f"{folder / each}.npz: damaged ({error}); learned anew")
+            missing = [each for each in wanted if each not in self._fitted]
+            if missing:
+                self.announce(f"learning from the validation part: {', '.join(missing)}")
+                self._fitted.update(self._learn(missing))
+            for each in missing:
+                with atomic(folder / f"{each}.npz") as scratch, scratch.open("wb") as stream:
+                    np.savez(stream, allow_pickle=False, **self._fitted[each])
         return self._fitted[name]
+
+    def _learn(self, names: Sequence[str]) -> dict[str, learned.Arrays]:
+        from models.pairs import pairs, span
+
+        origin, steps = span(self.population)
+        single = replace(self, spec=self.spec.model_copy(update={"precision": "float32"}))
+        looked_at = sorted({each for name in names for each in learned.inputs(name)})
+        blocks = single._blocks(origin, steps, {each: signal(each) for each in looked_at})
+        material = pairs(self.population, blocks)
+        return {name: learned.fit(name, material, blocks) for name in names}
 
     @cached_property
     def _models(self) -> tuple[Srm, Causal]:

@@ -62,7 +62,7 @@ def speeds(live: Live, seconds: float) -> Speeds:
 
     def lists() -> int:
         parts = behaviour, live.population.replay_from, steps, srm, live.llm, live.fusion, live.part
-        Blocks(*parts, live.list_length, ()).held(rows, cuts, cuts + 1)
+        Blocks(*parts, live.list_length, {}).held(rows, cuts, cuts + 1)
         return len(rows)
 
     turn = iter(range(10**9))

@@ -9,6 +9,7 @@ from pydantic import Field
 from simulator.policies.always import AlwaysFamily
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
+from simulator.policies.intellectreq import IntellectReqFamily
 from simulator.policies.learned_gain import LearnedGainFamily
 from simulator.policies.never import NeverFamily
 from simulator.policies.oracle import OracleFamily
@@ -26,6 +27,7 @@ _Rule = (
     | FootruleFamily
     | ThresholdFamily
     | LearnedGainFamily
+    | IntellectReqFamily
     | OracleFamily
     | TrackerFamily
     | PricedFamily
