@@ -52,6 +52,11 @@ class Arena:
         """For another process: no more of the columns than is used."""
         return {**self.__dict__, "_added": {name: column[: self._used] for name, column in self._added.items()}}
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was added that no folder has yet."""
+        return bool(self._unsaved)
+
     def read(self, name: str, start: int, count: int) -> npt.NDArray[Any]:
         """[count] values of a column, all of one block; stays as it is while the column grows."""
         if start < self._stored:
@@ -98,6 +103,7 @@ class Arena:
                 if index is not None:
                     index.check(folder)
                     self._map(folder, index)
+                    (folder / "index.npz").touch()  # used: what was longest unused is the first to be removed
             except _DamageError as error:
                 announce(f"{folder}: the stored outcomes are damaged ({error}); they are made anew")
                 (folder / "index.npz").unlink(missing_ok=True)

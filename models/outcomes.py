@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from models.arena import Arena
 from scenarios.behaviour import IntArray
+from scenarios.cache import outcomes_limit, trim
 
 if TYPE_CHECKING:
     from models.blocks import Blocks
@@ -53,6 +54,7 @@ class OutcomeStore:
         columns: dict[str, npt.DTypeLike] = {"ranks": np.uint16, **dict.fromkeys(signals, np.dtype(precision))}
         self._arena = Arena(int((steps + 1).sum()), columns)
         self._arena.open(folder, announce)
+        outcomes_limit()  # a wrong one is told before any work
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: what was made comes along, what makes it does not."""
@@ -133,8 +135,13 @@ class OutcomeStore:
         self._arena.refresh(self._folder)
 
     def flush(self) -> None:
-        """Keep on disk what was made since the last time. Raises `UserError` where that cannot be written."""
-        self._arena.save(self._folder)
+        """Keep on disk what was made since the last time. Raises `UserError` where that cannot be written.
+
+        Where stored outcomes then take more than their limit, those that were longest unused go.
+        """
+        if self._arena.unsaved:
+            self._arena.save(self._folder)
+            trim(self._folder.parent, outcomes_limit(), self._folder)
 
 
 def _edges(lengths: IntArray) -> IntArray:
