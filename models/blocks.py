@@ -24,7 +24,9 @@ from scenarios.schema.fleet import Fusion
 TRIPLES = 8192
 """(user, cut, step) in a batch: their lists' scores then stay in the processor's caches."""
 CELLS = 4_000_000
-"""Scores of a whole catalogue in a batch."""
+"""Scores of a whole catalogue in a batch, unless these are fewer than `ROWS` catalogues."""
+ROWS = 16
+"""Of a large catalogue, so that its vectors are not read from memory for a few lists only."""
 
 Tell = Callable[[int], object]
 FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -153,7 +155,7 @@ class Blocks:
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
         """([R, L] ids best first, -1 where there are no more; [R, L] logits, 0 there)."""
-        chunks = np.array_split(np.arange(len(users)), -(-len(users) * self._llm.n_items // CELLS))
+        chunks = np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS)))
         made = []
         for chunk in chunks:
             logits = self._llm.score_all(self._in_cloud.at(self._base[users[chunk]] + cuts[chunk]))

@@ -10,6 +10,9 @@ from scenarios.behaviour import IntArray
 from scenarios.population import Population
 from scenarios.schema.fleet import Catalogue, NoCatalogue, PopularCatalogue
 
+LARGE = 200_000
+"""Items above which training does not score the whole catalogue at every position (`models.sampling`)."""
+
 
 @dataclass(frozen=True)
 class Part:

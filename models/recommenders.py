@@ -14,7 +14,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from models import learned, weights
-from models.catalogue import Part, part_of
+from models.catalogue import LARGE, Part, part_of
 from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
 from models.signals import NAMES, OF_CATALOGUE, Signal, signal
@@ -269,12 +269,14 @@ def prepare(
     _known(signals, catalogue)
     srm_code = ("srms/base.py", f"srms/{spec.srm.kind}.py")
     llm_code = ("llms/causal.py",)
-    srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*TRAINING, *srm_code))
+    training = TRAINING if data.n_items <= LARGE else (*TRAINING, "sampling.py")
+    srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*training, *srm_code))
 
     def make_srm() -> Srm:
         from models import srms
+        from models.sampling import economical
 
-        return srms.build(data.n_items, spec.srm)
+        return economical(srms.build(data.n_items, spec.srm), population)
 
     _train_once(
         srm_key, make_srm, population, spec.srm, f"training the device's model ({spec.srm.kind})", announce, progress
@@ -283,12 +285,13 @@ def prepare(
         llm_key = content_key("local", weights.folder_digest(spec.llm.path), spec.llm.window)
     else:
         built = spec.llm
-        llm_key = content_key("llm", streams, built.model_dump(), weights.code_digest(*TRAINING, *llm_code))
+        llm_key = content_key("llm", streams, built.model_dump(), weights.code_digest(*training, *llm_code))
 
         def make_llm() -> Causal:
             from models.llms import causal
+            from models.sampling import economical
 
-            return causal.build(data.n_items, built)
+            return economical(causal.build(data.n_items, built), population)
 
         _train_once(llm_key, make_llm, population, built, "training the cloud's model", announce, progress)
     models = (streams, srm_key, llm_key, spec.list_length, fusion.model_dump(), catalogue.model_dump())

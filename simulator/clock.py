@@ -98,7 +98,10 @@ class Clock(Environment):
     def at(self, time: int, priority: int, callback: Callable[[Any], None], subject: object = None) -> Moment:
         """Let something happen at `time` >= now."""
         moment = Moment(callback, subject)
-        self.enter((time, priority, next(self._eid), moment))
+        if time < self._turns_at:
+            heappush(self._queue, (time, priority, next(self._eid), moment))  # type: ignore[misc]  # SimPy's are ints too
+        else:
+            self._write((time, priority, next(self._eid), moment))
         return moment
 
     def due(self, time: int, priority: int) -> Due:
@@ -117,15 +120,19 @@ class Clock(Environment):
 
     def enter(self, entry: Entry) -> None:
         """Put an entry into the calendar."""
-        time = entry[0]
-        if time < self._turns_at:
-            heappush(self._queue, entry)  # type: ignore[misc]  # SimPy's are ints too
-            return
+        if entry[0] < self._turns_at:
+            heappush(self._queue, entry)  # type: ignore[misc]
+        else:
+            self._write(entry)
+
+    def _write(self, entry: Entry) -> None:
+        """Put an entry on a later page."""
+        number = entry[0] >> PAGE
         self._paged += 1
-        page = self._pages.get(time >> PAGE)
+        page = self._pages.get(number)
         if page is None:
-            self._pages[time >> PAGE] = [entry]
-            heappush(self._numbers, time >> PAGE)
+            self._pages[number] = [entry]
+            heappush(self._numbers, number)
         else:
             page.append(entry)
 

@@ -65,12 +65,13 @@ class Foresight:
         self._streams = len(demand.users)
         self._expected: dict[tuple[int, int], None] = {}
         self._asks = demand.asks(policy)
+        self._signals = policy.signals
         self._alike = not policy.recalls
         """Whether the policy has said the same of all clones so far."""
 
     def expect(self, device: int, cut: int) -> None:
         """A device has asked for the list of this cut and will look at it once it comes."""
-        if self.policy.signals and not self._demand.told(device % self._streams, cut):
+        if self._signals and not self._demand.told(device % self._streams, cut):
             self._expected[device % self._streams, cut] = None
 
     def next_ask(self, device: int, held: int, asked: int, step: int, end: int, diary: Diary | None = None) -> int:
@@ -81,7 +82,7 @@ class Foresight:
             known = self._asks[self._demand.first[stream] + held]
             if known:
                 return min(known, end)
-        if self.policy.signals and held != NOTHING and step < end:
+        if self._signals and held != NOTHING and step < end:
             self._due(stream, held)
         until = self._demand.lengths[stream] if usual else end
         size, found = LOOK, until
@@ -117,7 +118,7 @@ class Foresight:
 
     def _sight(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None) -> Sight:
         """What the device sees at the steps start .. stop - 1, given the list it holds."""
-        demand, policy = self._demand, self.policy
+        demand = self._demand
         steps = demand.steps[start:stop]
 
         def coins() -> FloatArray:
@@ -127,7 +128,7 @@ class Foresight:
         signals = None
         if held != NOTHING:
             user, signal = demand.users[device % self._streams], demand.outcomes.signal
-            signals = {name: signal(name, user, held, start, stop) for name in policy.signals}
+            signals = {name: signal(name, user, held, start, stop) for name in self._signals}
         return Sight(steps, asked, signals, coins) if diary is None else diary.sight(steps, asked, signals, coins)
 
     def _due(self, stream: int, cut: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from scenarios.schema.network import Network as NetworkSpec
 
@@ -14,7 +15,7 @@ PRICE_BYTES = 2
 """A price as a 16-bit float."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Payload:
     """Bytes of the messages: framing as the scenario states, and items."""
 
@@ -34,12 +35,12 @@ class Payload:
         """
         return self.request_header + ITEM_BYTES * max(new_items, 0)
 
-    @property
+    @cached_property
     def answer(self) -> int:
         """An answer brings a list of items and their scores."""
         return self.answer_header + self.answer_items * (ITEM_BYTES + SCORE_BYTES)
 
-    @property
+    @cached_property
     def rejection(self) -> int:
         """A rejection is an answer without a list."""
         return self.answer_header

@@ -9,6 +9,7 @@ import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,8 @@ class Records:
     def _put_away(self) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it goes with the records
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115
+                finalize(self, self._file.close)  # it goes with the records
             self._rows.tofile(self._file)
         except OSError as error:
             raise UserError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error})") from error
