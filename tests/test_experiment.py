@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -19,11 +19,12 @@ import yaml
 from scenarios.datasets import Unreachable
 from scenarios.errors import UserError
 from scenarios.schema.recommenders import SrmKind
-from simulator import preparation
+from simulator import preparation, sweep
 from simulator.checking import check_live
 from simulator.commands import main
 from simulator.experiment import read, run
-from simulator.spread import Processes
+from simulator.preparation import Experiment
+from simulator.spread import Here, Processes
 
 SMALL = {
     "version": 1,
@@ -183,6 +184,58 @@ def test_a_folder_that_cannot_be_written_stops_before_any_work(scenario: Path, t
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
         run(read(scenario), out=tmp_path / "file" / "out")
+
+
+def test_a_failed_cell_is_told_and_the_others_are_kept(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, real = tmp_path / "out", sweep.finish
+
+    def fails_once(experiment: Experiment, number: int, *rest: Any) -> None:
+        if number == 3:
+            raise ZeroDivisionError("just so")
+        real(experiment, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "finish", fails_once)
+        with pytest.raises(SystemExit) as stopped:
+            main(["run", str(scenario), "--quiet", "--out", str(out), "--jobs", "1"])
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert "1 of 12 cells failed" in said
+    assert "r1" in said
+    assert "ZeroDivisionError: just so" in said
+    assert "fails_once" in (out / "failures.txt").read_text()
+    assert len(list((out / "cells").iterdir())) == 11
+    assert not (out / "curve.csv").exists()
+    run(read(scenario), out=out)
+    run(read(scenario), out=tmp_path / "whole")
+    assert not (out / "failures.txt").exists()
+    assert (out / "summary.json").read_bytes() == (tmp_path / "whole" / "summary.json").read_bytes()
+
+
+def test_a_killed_sweep_goes_on_to_the_same_bytes(scenario: Path, tmp_path: Path, cache: Path) -> None:
+    out, more = tmp_path / "out", ["fleet.devices=300", "sweep.replications=1"]
+    recfleet = [sys.executable, "-c", "from simulator.commands import main; main()"]
+    process = subprocess.Popen(
+        [*recfleet, "run", scenario, "--quiet", "--out", out, "--jobs", "2", *(f"--set={key}" for key in more)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "RECFLEET_CACHE": str(cache)},
+    )
+    while process.poll() is None and not list((out / "cells").glob("[!.]*")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (out / "curve.csv").exists()
+    leftovers = [out / "cells" / ".unfinished-of-old", out / ".summary.json.of-old"]
+    leftovers[0].mkdir()
+    leftovers[1].touch()
+    run(read(scenario, more), out=out, spread=Here())
+    run(read(scenario, more), out=tmp_path / "whole", spread=Here())
+    for name in ("summary.json", "curve.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not any(path.exists() for path in leftovers)
 
 
 @pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0])
