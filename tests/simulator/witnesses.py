@@ -12,6 +12,7 @@ from keys import Document, Typical
 from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
+from simulator.policies.intellectreq import IntellectReqFamily
 from simulator.policies.learned_gain import LearnedGainFamily
 from simulator.policies.oracle import OracleFamily
 from simulator.policies.periodic import PeriodicFamily
@@ -102,6 +103,7 @@ def typical(folder: Path) -> Typical:
         FootruleFamily: {"threshold": 5.0},
         ThresholdFamily: {"signal": "age", "threshold": 0.0},
         LearnedGainFamily: {"threshold": 1.0},
+        IntellectReqFamily: {"threshold": 1.0},
         OracleFamily: {"price": 3.0},
         TrackerFamily: {"rate": 0.3},
         PricedFamily: {"threshold": 5.0},
@@ -373,6 +375,11 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "sweep.policies[learned-gain].threshold": between(-1.0, 1.0),
         "sweep.policies[learned-gain].quantile": between(
             0.5, 0.8, given={"sweep.policies[learned-gain].threshold": None}
+        ),
+        "sweep.policies[intellectreq].detector": Witness(),
+        "sweep.policies[intellectreq].threshold": between(-1.0, 1.0),
+        "sweep.policies[intellectreq].quantile": between(
+            0.5, 0.8, given={"sweep.policies[intellectreq].threshold": None}
         ),
         "sweep.policies[oracle].price": between(3.0, 12.0),
         "sweep.policies[tracker].signal": between("footrule", "age"),
