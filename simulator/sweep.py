@@ -21,7 +21,7 @@ from simulator.preparation import Experiment
 from simulator.progress import Tell, bar
 from simulator.spread import Failure, Here, Processes, Spread
 
-SMALL = 1_000_000
+SMALL = 2_000_000
 """Interactions below which a sweep is over before processes of its own have paid for their start."""
 SHOWN = 5
 """Failed cells that are told of by name."""
