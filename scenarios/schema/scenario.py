@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from scenarios.schema.base import Block, Count
 from scenarios.schema.cloud import Cloud
@@ -22,7 +22,7 @@ PolicyT = TypeVar("PolicyT")
 class Sweep(Block, Generic[PolicyT]):
     """Which points of the curve are run."""
 
-    policies: Annotated[tuple[PolicyT, ...], Field(min_length=1)]
+    policies: Annotated[tuple[SerializeAsAny[PolicyT], ...], Field(min_length=1)]
     """Families of points: a policy and the values of its parameter."""
     replications: Count = 3
     """Each point is run this often, with seeds that all points share (common random numbers)."""
@@ -46,3 +46,8 @@ class Scenario(Block, Generic[PolicyT]):
     cloud: Cloud = Cloud()
     objective: Objective = Objective()
     sweep: Sweep[PolicyT]
+
+    def with_policies(self, *policies: object) -> Self:
+        """The same scenario with more families of policies, which no file needs to know."""
+        sweep = self.sweep.model_copy(update={"policies": (*self.sweep.policies, *policies)})
+        return self.model_copy(update={"sweep": sweep})
