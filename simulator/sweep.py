@@ -61,7 +61,9 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
         jobs = min(cpu_count(), len(missing))
         spread = Processes(jobs) if jobs > 1 and interactions * len(missing) > SMALL else Here()
     if missing and not live:
-        with bar("looking ahead", interactions * len(experiment.points), quiet) as tell:
+        looking = sum(bool(point.policy.signals) for point in experiment.points)
+        streams = int(experiment.world.stream_lengths[: experiment.world.devices].sum())
+        with bar("looking ahead", streams * looking, quiet) as tell:
             experiment.rehearse(tell)
     failures: dict[str, Failure] = {}
     with bar("simulating", interactions * len(missing), quiet) as tell:
