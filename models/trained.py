@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from models import srms, weights
+from models.catalogue import LARGE
 from models.llms import causal
 from models.llms.causal import Causal
 from models.recommenders import TRAINING, Announce, _train_once
+from models.sampling import economical
 from models.srms.base import Srm
 from models.weights import Facts
 from scenarios.cache import content_key
@@ -16,11 +18,12 @@ from scenarios.schema.recommenders import Srm as SrmSpec
 
 def key(population: Population, spec: SrmSpec | CausalLlm) -> str:
     """Names the weights."""
-    streams = weights.population_key(population)
+    side, own = "llm", ["llms/causal.py"]
     if isinstance(spec, SrmSpec):
-        code = weights.code_digest(*TRAINING, "srms/base.py", f"srms/{spec.kind}.py")
-        return content_key("srm", streams, spec.model_dump(), code)
-    return content_key("llm", streams, spec.model_dump(), weights.code_digest(*TRAINING, "llms/causal.py"))
+        side, own = "srm", ["srms/base.py", f"srms/{spec.kind}.py"]
+    training = TRAINING if population.behaviour.n_items <= LARGE else (*TRAINING, "sampling.py")
+    code = weights.code_digest(*training, *own)
+    return content_key(side, weights.population_key(population), spec.model_dump(), code)
 
 
 def trained(
@@ -40,7 +43,7 @@ def trained(
     def make() -> Srm | Causal:
         return srms.build(items, spec) if isinstance(spec, SrmSpec) else causal.build(items, spec)
 
-    _train_once(name, make, population, spec, label, announce, progress)
+    _train_once(name, lambda: economical(make(), population), population, spec, label, announce, progress)
     facts, model = weights.read_facts(name), make()
     assert facts is not None
     weights.load(model, weights.path_of(name))

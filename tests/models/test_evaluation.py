@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from models import evaluation, srms, training
+from models import evaluation, recommenders, sampling, srms, training
+from models import trained as trained_module
 from models.evaluation import Ranker, burden, ranks
 from models.llms import causal
 from models.llms.causal import Causal
@@ -111,9 +112,13 @@ def test_scores_that_are_no_numbers_rank_nothing_first(population: Population) -
         ranks(model, population)
 
 
+@pytest.mark.parametrize("large", [False, True])
 def test_a_runs_models_are_taken_over_and_ranked_as_its_fleet_shows(
-    population: Population, monkeypatch: pytest.MonkeyPatch
+    large: bool, population: Population, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if large:  # a large catalogue has another loss, and another key
+        for module in (recommenders, sampling, trained_module):
+            monkeypatch.setattr(module, "LARGE", 10)
     spec = Spec(srm=srm_spec(), llm=LLM, list_length=20)
     run = prepare(population, spec, WholeCatalogue(), Fusion(alpha=1), (), print, False)
     monkeypatch.setattr(training, "train", None)  # whoever trains again fails
