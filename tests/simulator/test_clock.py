@@ -1,0 +1,73 @@
+"""The calendar tells nobody how it is kept: everything happens in one order, however far ahead it was set."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.clock import PAGE, Clock, Moment, Row
+
+TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
+ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=40)
+
+
+@given(ENTRIES, ENTRIES)
+def test_all_happens_in_the_order_of_time_priority_and_setting(
+    first: list[tuple[int, int]], then: list[tuple[int, int]]
+) -> None:
+    """By time, priority and setting; half of it is set while the clock runs."""
+    clock, later = Clock(), list(then)
+    seen: list[tuple[int, int, int]] = []
+
+    def happen(moment: Moment) -> None:
+        seen.append((clock.tick, *moment.subject))
+        if later:
+            ahead, priority = later.pop()
+            clock.at(clock.tick + ahead + 1, priority, happen, (priority, len(first) + len(then) - len(later)))
+
+    for number, (time, priority) in enumerate(first):
+        clock.at(time, priority, happen, (priority, number))
+    clock.play(lambda: None)
+    assert seen == sorted(seen)
+    assert len(seen) == (len(first) + len(then) if first else 0)
+    assert clock.over
+
+
+@given(st.lists(st.tuples(st.integers(0, 1 << 33), st.integers(0, 9), st.booleans()), min_size=1, max_size=30))
+def test_a_row_is_as_good_as_moments_set_one_by_one(sent: list[tuple[int, int, bool]]) -> None:
+    """Those that matter happen in the same order, and the run ends with the last, whether it matters or not."""
+
+    def play(in_a_row: bool) -> tuple[list[tuple[int, int]], int]:
+        clock = Clock()
+        seen: list[tuple[int, int]] = []
+
+        def happen(moment: Moment) -> None:
+            number = moment.subject
+            if sent[number][2]:
+                seen.append((clock.tick, number))
+
+        row = Row(clock, happen, lambda number: sent[number][2])
+
+        def send(moment: Moment) -> None:
+            number = moment.subject
+            if in_a_row:
+                row.add(clock.tick + 1000, sent[number][1], number)
+            else:
+                clock.at(clock.tick + 1000, sent[number][1], happen, number)
+
+        for number, (time, _, _) in enumerate(sent):
+            clock.at(time, 10, send, number)
+        clock.play(lambda: None)
+        return seen, clock.tick
+
+    assert play(True) == play(False)
+
+
+def test_a_moment_that_goes_on_beside_all_else_keeps_nothing_going() -> None:
+    clock = Clock()
+    told: list[bool] = []
+    clock.meanwhile(5, 0, lambda moment: told.append(clock.over))
+    clock.at(1 << (PAGE + 1), 0, lambda moment: None)
+    clock.meanwhile(1 << (PAGE + 2), 0, lambda moment: told.append(clock.over))
+    clock.play(lambda: None)
+    assert told == [False, True]
