@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import model_validator
 
 from scenarios.schema.base import Positive
-from simulator.policies.base import BoolArray, Family, Point, Policy, Reference, Sight
-from simulator.policies.values import Shares, Thresholds
+from simulator.policies.base import BoolArray, Point, Policy, Reference, Sight
+from simulator.policies.threshold import Cut
 
 
 @dataclass(frozen=True)
 class Priced(Policy):
-    """Asks where the signal reaches `threshold` and `unit` times the price on top, and where nothing is held."""
+    """Asks where `sign` times the signal reaches `threshold` and `unit` times the price on top, or nothing is held."""
 
     signal: str
+    sign: float
     threshold: float
     unit: float
     half_life_s: float
@@ -45,26 +45,18 @@ class Priced(Policy):
             return np.ones(len(sight.steps), np.bool_)
         # No powers: these round otherwise for many steps at once than for one.
         price = sight.price / (1 + sight.since("priced") / self.half_life_s)
-        return sight.signals[self.signal] >= self.threshold + self.unit * price
+        return self.sign * sight.signals[self.signal] >= self.threshold + self.unit * price
 
 
-class PricedFamily(Family):
-    """Ask where a signal reaches a threshold that rises with the price that the cloud tells; give either of the two."""
+class PricedFamily(Cut):
+    """Ask where a signal reaches a threshold that rises with the price that the cloud tells."""
 
     kind: Literal["priced"] = "priced"
     signal: str = "footrule"
-    threshold: Thresholds | None = None
-    """Where a request costs nothing."""
-    quantile: Shares | None = None
-    """The same as a quantile of the signal on the validation part: 0.9 asks at about a tenth of steps."""
+    falling: bool = False
+    """Whether the signal falls as a list grows stale: then its negative counts, for thresholds and quantiles too."""
     half_life_s: Positive = 60.0
     """In which a price that was heard loses half. Assumed: a few interactions."""
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> PricedFamily:
-        if (self.threshold is None) == (self.quantile is None):
-            raise ValueError("give either threshold or quantile")
-        return self
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -73,12 +65,9 @@ class PricedFamily(Family):
 
     def points(self, reference: Reference) -> list[Point]:
         """A point a threshold, rising; the parameter is the threshold also where a quantile was given."""
-        seen = reference(self.signal)
-        values = self.threshold
-        if values is None:
-            values = tuple(np.quantile(seen, np.asarray(self.quantile)).tolist())
-        unit = float(seen.std()) or 1.0  # a signal that never changes gives no unit
+        sign = -1.0 if self.falling else 1.0
+        unit = float(reference(self.signal).std()) or 1.0  # a signal that never changes gives no unit
         return [
-            Point(f"{self.signal}-priced", value, Priced(self.signal, value, unit, self.half_life_s))
-            for value in sorted(set(values))
+            Point(f"{self.signal}-priced", value, Priced(self.signal, sign, value, unit, self.half_life_s))
+            for value in self.values(((self.signal, sign),), reference)
         ]

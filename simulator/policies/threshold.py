@@ -55,11 +55,14 @@ class Cut(Family):
 
     def cuts(self, name: str, weights: tuple[tuple[str, float], ...], reference: Reference) -> list[Point]:
         """A point a threshold, rising; the parameter is the threshold also where a quantile was given."""
-        values = self.threshold
-        if values is None:
-            ((signal, weight),) = weights
-            values = tuple(np.quantile(weight * reference(signal), np.asarray(self.quantile)).tolist())
-        return [Point(name, value, Threshold(weights, value)) for value in sorted(set(values))]
+        return [Point(name, value, Threshold(weights, value)) for value in self.values(weights, reference)]
+
+    def values(self, weights: tuple[tuple[str, float], ...], reference: Reference) -> list[float]:
+        """The thresholds, rising."""
+        if self.threshold is not None:
+            return sorted(set(self.threshold))
+        ((signal, weight),) = weights
+        return sorted(set(np.quantile(weight * reference(signal), np.asarray(self.quantile)).tolist()))
 
 
 class ThresholdFamily(Cut):

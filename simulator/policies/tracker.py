@@ -24,10 +24,11 @@ from simulator.policies.values import Shares
 
 @dataclass(frozen=True)
 class Tracker(Policy):
-    """Asks where the signal reaches a threshold that begins at `start` and is steered to `rate`, and where nothing is
-    held. What it keeps: the threshold as it stood right after the latest request."""
+    """Asks where `sign` times the signal reaches a threshold that begins at `start` and is steered to `rate`, or nothing
+    is held. What it keeps: the threshold as it stood right after the latest request."""
 
     signal: str
+    sign: float
     rate: float
     start: float
     step: float
@@ -51,7 +52,7 @@ class Tracker(Policy):
         """True where the signal reaches the threshold; everywhere if nothing is held."""
         if sight.signals is None:
             return np.ones(len(sight.steps), np.bool_)
-        return sight.signals[self.signal] >= self._threshold(sight)
+        return self.sign * sight.signals[self.signal] >= self._threshold(sight)
 
     def remember(self, sight: Sight) -> Memory:
         """Raise the threshold."""
@@ -67,6 +68,8 @@ class TrackerFamily(Family):
 
     kind: Literal["tracker"] = "tracker"
     signal: str = "footrule"
+    falling: bool = False
+    """Whether the signal falls as a list grows stale: then its negative counts."""
     rate: Shares
     """Requests for each interaction of a device."""
     step: Positive = 0.2
@@ -79,9 +82,11 @@ class TrackerFamily(Family):
 
     def points(self, reference: Reference) -> list[Point]:
         """A point a rate, rising; the threshold begins where that share of the validation part would ask."""
-        seen = reference(self.signal)
+        sign = -1.0 if self.falling else 1.0
+        seen = sign * reference(self.signal)
         step = self.step * float(seen.std()) or self.step  # a signal that never changes gives no unit
+        starts = {rate: float(np.quantile(seen, 1 - rate)) for rate in sorted(set(self.rate))}
         return [
-            Point(f"{self.signal}-tracker", rate, Tracker(self.signal, rate, float(np.quantile(seen, 1 - rate)), step))
-            for rate in sorted(set(self.rate))
+            Point(f"{self.signal}-tracker", rate, Tracker(self.signal, sign, rate, start, step))
+            for rate, start in starts.items()
         ]

@@ -15,7 +15,7 @@ from simulator.rehearse import rehearse
 from simulator.run import run
 from simulator.world import World
 
-RULE = Priced("age", 2.0, 1.5, 60.0)
+RULE = Priced("age", 1.0, 2.0, 1.5, 60.0)
 SIGNAL = np.linspace(0, 10, 101)
 
 
@@ -51,4 +51,15 @@ def test_the_unit_is_the_deviation_on_the_validation_part() -> None:
     family = FAMILY.validate_python({"kind": "priced", "signal": "age", "quantile": [0.9, 0.5]})
     points = family.points(lambda name: {"age": np.arange(101.0)}[name])
     assert [(p.name, p.parameter) for p in points] == [("age-priced", 50.0), ("age-priced", 90.0)]
-    assert points[0].policy == Priced("age", 50.0, float(np.arange(101.0).std()), 60.0)
+    assert points[0].policy == Priced("age", 1.0, 50.0, float(np.arange(101.0).std()), 60.0)
+
+
+def test_of_a_signal_that_falls_the_negative_counts() -> None:
+    reference = {"top_overlap": np.arange(101.0)}
+    keys = {"signal": "top_overlap", "falling": True}
+    (priced,) = FAMILY.validate_python({"kind": "priced", "quantile": 0.9, **keys}).points(lambda name: reference[name])
+    (tracked,) = FAMILY.validate_python({"kind": "tracker", "rate": 0.1, **keys}).points(lambda name: reference[name])
+    sight = Sight(np.arange(4), -1, {"top_overlap": np.array([50.0, 11.0, 10.0, 2.0])}, lambda: np.ones(4), (-10.0,))
+    assert tracked.policy.asks(sight._replace(steps=np.zeros(4, np.int64))).tolist() == [False, False, True, True]
+    silent = sight._replace(since=lambda event: np.full(4, np.inf))
+    assert priced.policy.asks(silent).tolist() == [False, False, True, True]

@@ -35,7 +35,7 @@ def share(tracker: Tracker, values: list[float]) -> float:
 @settings(max_examples=150, deadline=None)
 def test_any_sequence_is_asked_at_about_the_rate(values: list[float], rate: float, start: float, step: float) -> None:
     """Proposition 1 of arXiv 2307.16895: within (b + step) / (step T), for signals in [0, b]."""
-    found = share(Tracker("age", rate, start, step), values)
+    found = share(Tracker("age", 1.0, rate, start, step), values)
     assert abs(found - rate) <= (TOP + step) / (step * len(values)) + 1e-9
 
 
