@@ -24,7 +24,7 @@ from simulator.policies.values import Shares
 
 @dataclass(frozen=True)
 class Tracker(Policy):
-    """Asks where `sign` times the signal reaches a threshold that begins at `start` and is steered to `rate`, or nothing
+    """Asks where `sign` times the signal reaches a threshold, begun at `start` and steered to `rate`, or where nothing
     is held. What it keeps: the threshold as it stood right after the latest request."""
 
     signal: str
