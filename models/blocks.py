@@ -138,7 +138,6 @@ class Blocks:
         when = first.where(same.any(1), size)[:, None, :].expand(runs, size, length)
         taken = when.where(when < age[:, None], -1).flatten(0, 1)
         own = self._best[self._tensor(steps)]
-        in_list = (own[:, :, None] == ids.repeat_interleave(size, 0)[:, None, :]) & held.left[:, None, :]
         return HeldSince(
             held.llm,
             held.srm,
@@ -149,7 +148,7 @@ class Blocks:
             taken=taken,
             state=states,
             state_then=of_first(states),
-            lacks=~in_list.any(2) & (own >= 0),
+            lacks=(own >= 0) & ~_left_in(held.left, ids, own),
             odds=self._odds[self._tensor(steps)],
         )
 
@@ -231,6 +230,15 @@ class Blocks:
 
     def _tensor(self, values: IntArray) -> Tensor:
         return torch.from_numpy(values).to(self._device)
+
+
+def _left_in(left: Tensor, ids: Tensor, items: Tensor) -> Tensor:
+    """([R * S, L] what is left in the lists, [R, L] their ids, [R * S, K] items) -> [R * S, K] whether these are."""
+    in_order, columns = ids.sort(1)
+    flat = items.view(len(ids), items.numel() // len(ids))
+    places = torch.searchsorted(in_order, flat).clamp(max=ids.shape[1] - 1)
+    there = (in_order.gather(1, places) == flat).view(items.shape)
+    return there & left.gather(1, columns.gather(1, places).view(items.shape))
 
 
 class _States:

@@ -20,7 +20,7 @@ from models.outcomes import OutcomeStore
 from models.signals import NAMES, OF_CATALOGUE, Signal, signal
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
-from scenarios.errors import ModelError, UserError
+from scenarios.errors import ModelError, UserError, WriteError
 from scenarios.population import Population
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
 from scenarios.schema.recommenders import LocalLlm
@@ -186,8 +186,12 @@ class Recommenders:
         if name in self._fitted:
             return self._fitted[name]
         folder = home() / "learned" / self.learned_key
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / ".lock").acquire()
+        except OSError as error:
+            raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        with lock:
             wanted = [each for each in self.signals if each in learned.NAMES]
             for each in wanted:
                 try:
