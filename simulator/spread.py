@@ -79,7 +79,7 @@ class Processes:
         When a process dies nobody knows of which piece it died: those that may have been in work are done once more,
         each in a process of its own.
         """
-        placed = _Placed(uuid4().hex, shared)
+        placed = _Placed(uuid4().hex, shared, os.getpid())
         left = list(pieces)
         while left:
             try:
@@ -140,10 +140,11 @@ class Cluster:
 
 @dataclass(frozen=True)
 class _Placed:
-    """What is shared, with a name by which a process knows that it has it already."""
+    """What is shared, with a name by which a process knows that it has it already, and who started it."""
 
     name: str
     content: Any
+    parent: int
 
 
 _HERE: dict[str, Any] = {}
@@ -158,10 +159,9 @@ def _held(name: str, fetch: Callable[[], Any]) -> Any:
 
 
 @cache
-def _settle_in() -> None:
+def _settle_in(parent: int) -> None:
     """Have this process end soon after the one that started it was killed, instead of waiting for work."""
     tqdm.set_lock(RLock())  # its usual one is shared between processes, and told of as lost when this one is ended
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -172,7 +172,7 @@ def _settle_in() -> None:
 
 
 def _in_process(work: Work[S, P, B], placed: _Placed, piece: P) -> tuple[P, B | Failure]:
-    _settle_in()
+    _settle_in(placed.parent)
     return piece, _tried(work, _held(placed.name, lambda: placed.content), piece)
 
 
