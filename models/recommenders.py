@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -195,7 +196,7 @@ class Recommenders:
             wanted = [each for each in self.signals if each in learned.NAMES]
             for each in wanted:
                 try:
-                    with np.load(folder / f"{each}.npz", allow_pickle=False) as file:
+                    with np.load(io.BytesIO((folder / f"{each}.npz").read_bytes()), allow_pickle=False) as file:
                         self._fitted[each] = dict(file)
                 except FileNotFoundError:
                     pass

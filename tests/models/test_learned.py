@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +18,14 @@ from models.live import Live
 from models.llms import causal
 from models.outcomes import OutcomeStore
 from models.pairs import Pairs
+from models.recommenders import Recommenders, prepare
 from models.signals import NAMES, signal
 from scenarios.behaviour import Behaviour
+from scenarios.errors import UserError
 from scenarios.population import Population
-from scenarios.schema.fleet import Fusion, WholeCatalogue
-from scenarios.schema.recommenders import CausalLlm, Srm
+from scenarios.schema.fleet import Fusion, NoCatalogue, WholeCatalogue
+from scenarios.schema.recommenders import CausalLlm, Srm, Training
+from scenarios.schema.recommenders import Recommenders as Spec
 
 LENGTH = 12
 
@@ -163,3 +167,57 @@ def test_the_gain_is_learned_where_there_is_one_and_costs_few_bytes() -> None:
     inner = np.maximum((seen - arrays["mean"]) / arrays["scale"] @ arrays["hidden"] + arrays["hidden_bias"], 0)
     assert np.corrcoef(inner @ arrays["out"] + arrays["out_bias"], true)[0, 1] > 0.9
     assert learned.size({name: np.stack([values] * 3) for name, values in arrays.items()}) < 4096
+
+
+SHORT = Training(epochs=1, batch_size=8, learning_rate=0.01)
+SPEC = Spec(
+    srm=Srm(width=8, layers=1, window=6, training=SHORT),
+    llm=CausalLlm(width=8, layers=1, heads=2, window=8, training=SHORT),
+    list_length=LENGTH,
+)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_scenario_learns_once_keeps_it_and_knows_its_oracle(population: Population, cache: Path) -> None:
+    said: list[str] = []
+
+    def made() -> Recommenders:
+        names = ["footrule", "gain", "misjudgement", "oracle 0.1"]
+        return prepare(population, SPEC, WholeCatalogue(), Fusion(), names, said.append, False)
+
+    first = made()
+    size = first.bytes_of("gain")
+    assert 0 < size < 4096
+    assert first.bytes_of("footrule") == first.bytes_of("oracle 0.1") == 0
+    assert [line for line in said if line.startswith("learning")] == [
+        "learning from the validation part: gain, misjudgement"
+    ]
+    said.clear()
+    assert made().bytes_of("gain") == size
+    assert not said
+    (path,) = (cache / "learned").rglob("gain.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    recommenders = made()
+    assert recommenders.bytes_of("gain") == size
+    assert "damaged" in said[0]
+    outcomes, live = recommenders.outcomes, recommenders.live()
+    user = int(population.replayed[0])
+    steps = int(population.steps[user])
+    device = live.device(user)
+    for step in range(steps):
+        device.look(step)
+        if step == 0:
+            device.hold(0)
+        for name, value in device.signals().items():
+            assert outcomes.signal(name, user, 0, step, step + 1)[0] == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["coverage", "missing_mass", "gain_over_catalogue"])
+def test_what_looks_beyond_the_list_needs_a_catalogue(name: str, population: Population) -> None:
+    with pytest.raises(UserError, match=f"fleet.catalogue: none, but the signal {name}"):
+        prepare(population, SPEC, NoCatalogue(), Fusion(), [name], print, False)
+
+
+def test_a_signal_that_there_is_not_is_named(population: Population) -> None:
+    with pytest.raises(UserError, match=r"there is no signal gian; expected one of age, .*, gain, "):
+        prepare(population, SPEC, WholeCatalogue(), Fusion(), ["gian"], print, False)
