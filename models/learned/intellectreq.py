@@ -49,14 +49,26 @@ class Network(nn.Module):
         self.register_buffer("draws", torch.randn(DRAWS, HIDDEN))
 
     def uncertainty(self, now: Tensor) -> Tensor:
-        """[N, width] states -> [N] variance of the guessed vector between draws, summed over its dimensions."""
+        """[N, width] states -> [N] variance of the guessed vector between draws, summed over its dimensions.
+
+        A guess is linear in its draw, whose only part that differs is scaled by the deviations, so that the variance is
+        a quadratic form in these: nothing has to be drawn on the device.
+        """
+        _, deviation = self.prior(self.tower(now))
+        draws: Tensor = self.draws  # type: ignore[assignment]
+        onward = self.guess.weight[:, now.shape[1] :] @ self.prior.out.weight
+        form = (onward.T @ onward) * torch.cov(draws.T)
+        apart: Tensor = ((deviation @ form) * deviation).sum(-1)
+        return apart
+
+    def guesses(self, now: Tensor) -> Tensor:
+        """[N, width] states -> [DRAWS, N, width] vectors that the next item may have."""
         inner = self.tower(now)
         mean, deviation = self.prior(inner)
         draws: Tensor = self.draws  # type: ignore[assignment]
         hidden = self.prior.out(mean + deviation * draws[:, None])
-        guesses = self.guess(torch.cat([inner.expand(len(draws), *inner.shape), hidden], -1))
-        apart: Tensor = guesses.var(0).sum(-1)
-        return apart
+        guessed: Tensor = self.guess(torch.cat([inner.expand(len(draws), *inner.shape), hidden], -1))
+        return guessed
 
     def forward(self, now: Tensor, then: Tensor) -> Tensor:
         """[N, width] states now and when the list came -> [N] log-odds that what is shown is wrong."""

@@ -169,6 +169,13 @@ def test_the_gain_is_learned_where_there_is_one_and_costs_few_bytes() -> None:
     assert learned.size({name: np.stack([values] * 3) for name, values in arrays.items()}) < 4096
 
 
+def test_the_uncertainty_is_the_variance_between_draws() -> None:
+    torch.manual_seed(0)
+    network, now = intellectreq.Network(8).double(), torch.randn(30, 8, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(network.uncertainty(now), network.guesses(now).var(0).sum(-1))
+
+
 SHORT = Training(epochs=1, batch_size=8, learning_rate=0.01)
 SPEC = Spec(
     srm=Srm(width=8, layers=1, window=6, training=SHORT),
