@@ -66,8 +66,8 @@ class Foresight:
         self._expected: dict[tuple[int, int], None] = {}
         self._asks = demand.asks(policy)
         self._signals = policy.signals
-        self._alike = not policy.recalls
-        """Whether the policy has said the same of all clones so far."""
+        self.alike = not policy.recalls
+        """Whether the policy has said the same of all clones and under all seeds so far."""
 
     def expect(self, device: int, cut: int) -> None:
         """A device has asked for the list of this cut and will look at it once it comes."""
@@ -77,7 +77,7 @@ class Foresight:
     def next_ask(self, device: int, held: int, asked: int, step: int, end: int, diary: Diary | None = None) -> int:
         """The first step >= `step` at which the device asks, given the list it holds; `end` if it does not."""
         stream = device % self._streams
-        usual = self._alike and held == asked == step - 1 >= 0
+        usual = self.alike and held == asked == step - 1 >= 0
         if usual:
             known = self._asks[self._demand.first[stream] + held]
             if known:
@@ -99,7 +99,7 @@ class Foresight:
 
     def remember(self, stream: int, cut: int, step: int) -> None:
         """A device that asked for the list of this cut, and holds it from the next step on, asks next at this step."""
-        if self._alike:
+        if self.alike:
             self._asks[self._demand.first[stream] + cut] = step
 
     def look(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None = None) -> int:
@@ -122,7 +122,7 @@ class Foresight:
         steps = demand.steps[start:stop]
 
         def coins() -> FloatArray:
-            self._alike = False
+            self.alike = False
             return uniforms(self._seed, "coin", device, steps)
 
         signals = None

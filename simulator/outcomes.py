@@ -32,6 +32,7 @@ class Outcomes(Protocol):
 
     def ensure(self, users: IntArray, cuts: IntArray, until: IntArray) -> None:
         """Compute what is missing of outcome(users[i], cuts[i], step) for cuts[i] <= step < until[i], in one batch.
+        Where a cut is `NOTHING`, from step 0 on.
 
         A store may round `until` up, so that asking for more a little later is cheap.
         """

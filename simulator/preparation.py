@@ -40,7 +40,8 @@ class Experiment:
         if not self.demand:
             policies = [point.policy for point in self.points]
             outcomes = self.recommenders.outcomes
-            self.demand.append(rehearse(self.world, policies, self.scenario.seed, outcomes, tell))
+            seeds = [cells.replication_seed(self.scenario.seed, r) for r in range(self.scenario.sweep.replications)]
+            self.demand.append(rehearse(self.world, policies, seeds[0], outcomes, tell, seeds[1:]))
             outcomes.flush()
         return self.demand[0]
 

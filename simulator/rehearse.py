@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from scenarios.schema.fleet import Blocking
 from simulator.diary import Diary
 from simulator.foresight import LOOK, Demand, Foresight
 from simulator.outcomes import NOTHING, IntArray, Outcomes
@@ -21,29 +22,50 @@ from simulator.world import World
 
 
 def rehearse(
-    world: World, policies: Sequence[Policy], seed: int, outcomes: Outcomes, tell: Tell | None = None
+    world: World,
+    policies: Sequence[Policy],
+    seed: int,
+    outcomes: Outcomes,
+    tell: Tell | None = None,
+    others: Sequence[int] = (),
 ) -> Demand:
     """Have nearly all outcomes made that runs of these policies will look at before their end.
 
-    Policies that look at no signal need no rehearsal and are passed over. Clones are left out: a user is rehearsed
-    once, with the coins of the first device that replays it.
+    Clones are left out: a user is rehearsed once, with the coins of the first device that replays it. others: seeds of
+    further runs; what depends on chance is rehearsed under these too.
     """
     demand = Demand(world, outcomes)
-    looking = [Foresight(policy, seed, demand) for policy in policies if policy.signals]
-    lengths = np.tile(world.stream_lengths[: world.devices], len(looking))
-    streams = np.tile(np.arange(min(world.devices, len(world.users))), len(looking))
-    actor = np.repeat(np.arange(len(looking)), min(world.devices, len(world.users)))
-    held = np.array([0 if looking[a].policy.opens else NOTHING for a in actor], np.int64)
+    foresights = [Foresight(policy, seed, demand) for policy in policies]
+    streams = np.arange(min(world.devices, len(world.users)))
+    if not isinstance(world.fleet.waiting, Blocking) or not all(policy.opens for policy in policies):
+        # What is shown before the first answer comes, or where none ever does.
+        outcomes.ensure(world.users[streams], np.full(len(streams), NOTHING), np.ones(len(streams), np.int64))
+    progress = Progress(int(world.stream_lengths[streams].sum()) * len(policies), tell)
+    _play(world, foresights, seed, demand, progress)
+    by_chance = [foresight.policy for foresight in foresights if not foresight.alike]
+    for other in others:
+        again = [Foresight(policy, other, demand) for policy in by_chance]
+        _play(world, again, other, demand, Progress(0, None))
+    return demand
+
+
+def _play(world: World, foresights: Sequence[Foresight], seed: int, demand: Demand, progress: Progress) -> None:
+    """All users go through their streams, under all of these policies side by side."""
+    users = min(world.devices, len(world.users))
+    lengths = np.tile(world.stream_lengths[:users], len(foresights))
+    streams = np.tile(np.arange(users), len(foresights))
+    actor = np.repeat(np.arange(len(foresights)), users)
+    opening = np.array([0 if foresight.policy.opens else NOTHING for foresight in foresights], np.int64)
+    held = np.repeat(opening, users)
     diaries: list[Diary | None] = [None] * len(held)
-    if any(foresight.policy.recalls for foresight in looking):
+    if any(foresight.policy.recalls for foresight in foresights):
         pace = Pace(world, seed)
-        for i in np.flatnonzero([looking[a].policy.recalls for a in actor]).tolist():
-            diaries[i] = Diary(looking[actor[i]].policy, _moments(pace, int(streams[i])))
+        for i in np.flatnonzero([foresights[a].policy.recalls for a in actor.tolist()]).tolist():
+            diaries[i] = Diary(foresights[actor[i]].policy, _moments(pace, int(streams[i])))
             if held[i] != NOTHING:
-                _note(looking[actor[i]], int(streams[i]), NOTHING, 0, diaries[i])
+                _note(foresights[actor[i]], int(streams[i]), NOTHING, 0, diaries[i])
     here = held + 1
     look = np.full(len(here), LOOK)
-    progress = Progress(int(lengths.sum()), tell)
     progress.add(int(here.sum()))
     alive = np.flatnonzero(here < lengths)
     while len(alive):
@@ -53,7 +75,7 @@ def rehearse(
         before = int(here.sum())
         for i in alive.tolist():
             start, stop, cut = int(here[i]), int(until[i]), int(held[i])
-            foresight, stream, diary = looking[actor[i]], int(streams[i]), diaries[i]
+            foresight, stream, diary = foresights[actor[i]], int(streams[i]), diaries[i]
             found = foresight.look(stream, cut, cut, start, stop, diary)
             if cut != NOTHING and (found < stop or stop == lengths[i]):
                 foresight.remember(stream, cut, found)
@@ -67,7 +89,6 @@ def rehearse(
                 look[i] *= 2
         progress.add(int(here.sum()) - before)
         alive = alive[here[alive] < lengths[alive]]
-    return demand
 
 
 def _moments(pace: Pace, device: int) -> Callable[[int, int], IntArray]:

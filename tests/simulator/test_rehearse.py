@@ -37,10 +37,23 @@ def test_all_users_and_policies_share_a_round() -> None:
     assert len(made.batches[0]) == 30
 
 
-def test_clones_and_signal_free_policies_need_none() -> None:
+def test_clones_need_none_of_their_own() -> None:
     w = world([40] * 3, fleet={"devices": 300})
     made = outcomes(w)
-    rehearse(w, [policy("always"), policy("random", probability=0.5)], 1, made)
-    assert not made.batches
-    rehearse(w, [policy("footrule", threshold=5)], 1, made)
-    assert max(map(len, made.batches)) <= 3
+    rehearse(w, [policy("footrule", threshold=5), policy("always"), policy("random", probability=0.5)], 1, made)
+    assert max(map(len, made.batches)) <= 9
+
+
+def test_what_depends_on_chance_is_rehearsed_under_every_seed() -> None:
+    """Without latency nothing is left for the runs, whatever their seeds."""
+    w = world([40] * 5, network={"rtt_ms": 0}, pace={"kind": "drawn", "think_time_s": 30, "think_time_sigma": 0.1})
+    policies = [policy("random", probability=0.2), policy("periodic", every=7), policy("never")]
+    made = outcomes(w)
+    demand = rehearse(w, policies, 1, made, None, [2, 3])
+    before = len(made.batches)
+    for p in policies:
+        for seed in (1, 2, 3):
+            run(w, p, seed, demand)
+    assert len(made.batches) == before
+    assert not made.missed
+    assert not made.late

@@ -58,12 +58,15 @@ class HashOutcomes:
         self.answer_items = LIST
         self.batches: list[set[tuple[int, int]]] = []
         self.missed: set[tuple[int, int]] = set()
+        """Whose signals were looked at without having been asked for in a batch."""
+        self.late: set[tuple[int, int]] = set()
+        """Whose ranks were."""
         self._ready: set[tuple[int, int]] = set()
 
     def ensure(self, users: IntArray, cuts: IntArray, until: IntArray) -> None:
         assert len(users) == len(cuts) == len(until)
-        assert (cuts >= 0).all()
-        assert (until > cuts).all()
+        assert (cuts >= NOTHING).all()
+        assert (until > np.maximum(cuts, 0)).all()
         assert (until <= self.steps[users]).all()
         self.batches.append(set(zip(users.tolist(), cuts.tolist(), strict=True)))
         self._ready |= self.batches[-1]
@@ -77,6 +80,7 @@ class HashOutcomes:
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         assert (stops > starts).all()
         assert ((cuts <= starts) & (cuts >= NOTHING)).all()
+        self.late |= set(zip(users.tolist(), cuts.tolist(), strict=True)) - self._ready
         length = stops - starts
         step = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + np.repeat(starts, length)
         drawn = mixed(np.repeat(users, length), np.repeat(cuts, length), step)
