@@ -27,7 +27,7 @@ from scenarios.schema.queueing import (
     Routing,
     StaticBatching,
 )
-from scenarios.schema.service import ServiceTimes, Tokens
+from scenarios.schema.service import NoSpread, ServiceTimes, Tokens
 
 
 class Cloud(Block):
@@ -92,6 +92,25 @@ class Cloud(Block):
         if longest < wanted:
             what = "batches of" if name == "max_size" else "iterations of"
             raise ValueError(f"service.milliseconds ends at {what} {longest}, but batching.{name} is {wanted}")
+        return self
+
+    @model_validator(mode="after")
+    def _spreads_by_batch(self) -> Cloud:
+        if isinstance(self.batching, ContinuousBatching) and not isinstance(self.service.spread, NoSpread):
+            raise ValueError(
+                "service.spread is of a batch's time and says nothing where batching.kind is continuous; "
+                "tokens.output_sigma spreads the work of that"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _befalls_replicas_there(self) -> Cloud:
+        for key in ("crashes", "brownouts"):
+            for each in getattr(self, key):
+                if getattr(each, "replica", None) is not None and each.replica >= self.most_replicas:
+                    raise ValueError(
+                        f"{key} has one of replica {each.replica}, but replicas are 0 .. {self.most_replicas - 1}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -58,6 +58,9 @@ MISTAKES = [
     ("network: {loss: 1}", "s.yaml:7: network.loss: 1: expected a number below 1"),
     ("network: {loss: .nan}", "s.yaml:7: network.loss: .nan: expected a finite number"),
     ("cloud: {batching: {max_size: 64}}", "s.yaml:7: cloud: service.milliseconds ends at batches of 32, but batching.max_size is 64"),
+    ("cloud: {replicas: 2, crashes: [{kind: scheduled, replica: 2, from_s: 0, until_s: 1}]}", "s.yaml:7: cloud: crashes has one of replica 2, but replicas are 0 .. 1"),
+    ("cloud: {brownouts: [{kind: scheduled, replica: 1, from_s: 0, until_s: 1}]}", "s.yaml:7: cloud: brownouts has one of replica 1, but replicas are 0 .. 0"),
+    ("cloud: {batching: {kind: continuous}, service: {table: llama2-7b-a100, spread: {kind: exponential}}}", "s.yaml:7: cloud: service.spread is of a batch's time and says nothing where batching.kind is continuous; tokens.output_sigma spreads the work of that"),
     ("recommenders: {srm: {heads: 3}}", "s.yaml:7: recommenders.srm: width (64) must be a multiple of heads (3)"),
     # unions
     ("data: {source: {users: 5}}", "s.yaml:7: data.source: {users: 5}: has no key kind, expected imported, movielens-100k, movielens-1m or synthetic"),

@@ -39,12 +39,14 @@ STATIC_TABLE, CONTINUOUS_TABLE = "t5-base-beam32-v100", "llama2-7b-a100"
 
 
 @st.composite
-def spells(draw: st.DrawFn, between: float, lengths: list[float], **more: Any) -> tuple[dict[str, Any], ...]:
+def spells(
+    draw: st.DrawFn, replicas: int, between: float, lengths: list[float], **more: Any
+) -> tuple[dict[str, Any], ...]:
     """Crashes or brown-outs; seldom enough that long work ends some day."""
     begin = draw(st.sampled_from([0.0, 0.05, 1.0]))
     scheduled = {
         "kind": "scheduled",
-        "replica": draw(st.sampled_from([None, 0, 1])),
+        "replica": draw(st.sampled_from([None, 0, replicas - 1])),
         "from_s": begin,
         "until_s": begin + draw(st.sampled_from(lengths)),
     }
@@ -99,8 +101,8 @@ def clouds(draw: st.DrawFn, pace: float = 1.0) -> dict[str, Any]:
         inline = {"milliseconds": {8: max(work.values()), **work}}
         cloud["service"] = draw(st.sampled_from([inline, inline, {"table": CONTINUOUS_TABLE}]))
     if draw(st.booleans()):
-        cloud["crashes"] = draw(spells(pace, [0.02, 0.5]))
-        cloud["brownouts"] = draw(spells(pace, [0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
+        cloud["crashes"] = draw(spells(replicas, pace, [0.02, 0.5]))
+        cloud["brownouts"] = draw(spells(replicas, pace, [0.02, 0.5], slowdown=draw(st.sampled_from([1.5, 4.0]))))
     if draw(st.booleans()):
         settle, target = draw(st.sampled_from([0.1, 1.0])), draw(st.sampled_from([0.5, 2.0]))
         backlog = {"kind": "backlog", "target": target, "settle_s": settle}
