@@ -33,6 +33,11 @@ def _fates_are_allowed(log: Log, fleet: Fleet, departures: Departures | None) ->
     timeout = max(ticks(fleet.timeout_s), 1)
     in_time = log["answered"] - log["sent"] <= timeout
     demand((status != ANSWERED) | in_time, "what is answered is answered before its time-out", log)
+    waited, given_up = log["settled"] - log["sent"], np.isin(status, (TIMED_OUT, LOST))
+    demand(~given_up | (waited == timeout), "a request without a reply is given up at its time-out", log)
+    demand(waited <= timeout, "no request is waited for beyond its time-out", log)
+    replied = np.isin(status, (ANSWERED, REJECTED))
+    demand(~replied | (log["settled"] == log["reached"]), "a request ends as its reply comes", log)
     late = heard & (status != ANSWERED)
     allowed = fleet.late_answers == "use"
     demand(~late | (allowed & np.isin(status, (TIMED_OUT, ABANDONED))), "a late answer is used only by the rule", log)

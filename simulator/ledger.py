@@ -72,6 +72,13 @@ def _times_rise(log: Log) -> None:
         here = log[name]
         demand((here == NEVER) | (here >= before), f"{name}: time never goes backwards", log)
         before = np.where(here == NEVER, before, here)
+    reached, settled = log["reached"], log["settled"]
+    done = np.maximum(log["left"], log["finished"])
+    demand(
+        (reached == NEVER) | ((done != NEVER) & (reached >= done)), "a reply reaches its device after it is sent", log
+    )
+    demand((log["answered"] == NEVER) | (log["answered"] == reached), "an answer comes with its reply", log)
+    demand(settled >= log["sent"], "a device stops waiting for every request, not before it is sent", log)
     demand(np.diff(log["sent"], prepend=0) >= 0, "requests are numbered as they are sent", log)
 
 
