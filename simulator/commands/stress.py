@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+MOST = 1_000_000
+"""Times the devices of a scenario; with more, no computer holds the fleet."""
+
 
 @click.command()
 @click.argument("scenario", metavar="FILE")
@@ -47,8 +50,10 @@ def command(
         grid = sorted({float(load) for load in loads.split(",")})
     except ValueError:
         grid = []
-    if not grid or grid[0] <= 0:
-        raise click.BadParameter(f"{loads}: expected numbers above 0, such as 0.5,1,2", param_hint="--loads")
+    if not grid or not all(0 < load <= MOST for load in grid):
+        raise click.BadParameter(
+            f"{loads}: expected numbers above 0 and up to {MOST:,}, such as 0.5,1,2", param_hint="--loads"
+        )
     import pandas as pd
 
     from analysis.cliffs import draw_map, draw_stairs, terminal

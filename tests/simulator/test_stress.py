@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
 from analysis.queueing import mmc_timeouts
 from scenarios.errors import ScenarioError
+from simulator.commands.stress import command
 from simulator.commands.validate.worlds import poisson, simulate
 from simulator.hysteresis import STAIRS, Stairs, failing
 from simulator.stress import search
@@ -30,6 +32,13 @@ def test_a_cliff_is_found_within_the_tolerance(truth: float, tolerance: float) -
 def test_no_cliff_is_claimed_beyond_what_was_tried() -> None:
     assert search(lambda load: True, LOADS, 0.05) == (4.0, math.inf)
     assert search(lambda load: False, LOADS, 0.05) == (0.0, 0.25)
+
+
+@pytest.mark.parametrize("loads", ["nan", "1,inf", "0", "1e30", "", "a"])
+def test_loads_that_are_none_are_refused(loads: str) -> None:
+    shown = CliRunner().invoke(command, ["quickstart", "--loads", loads])
+    assert shown.exit_code == 2
+    assert "expected numbers above 0" in shown.output
 
 
 SERVERS, TIMEOUT_S, ALLOWED, TOLERANCE = 3, 4.0, 0.1, 0.05
