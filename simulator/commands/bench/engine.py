@@ -24,6 +24,8 @@ from simulator.run import run, run_live
 from simulator.stage import Stage
 
 _numbers = count()
+SAMPLED, HALVINGS = 500, 7
+"""Devices on which the policy's quantile is sought, and how often its range is halved."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,23 @@ class Timing:
 def footrules(experiment: Experiment, quantiles: Sequence[float]) -> list[Point]:
     """Points of the footrule policy."""
     return FootruleFamily(quantile=tuple(quantiles)).points(experiment.recommenders.reference)
+
+
+def asking(experiment: Experiment, share: float) -> tuple[Point, float]:
+    """The footrule's point at which about this share of the interactions asks, and its quantile on the validation part.
+
+    Found by halving, on the first users; streams are longer than what is validated on, so that no quantile says it.
+    """
+    world = experiment.world
+    fleet = world.fleet.model_copy(update={"devices": min(world.devices, SAMPLED)})
+    smaller = again(replace(experiment, world=replace(world, fleet=fleet)))
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        quantile = (low + high) / 2
+        (point,) = footrules(experiment, [quantile])
+        found = fast(smaller, [point])
+        low, high = (quantile, high) if found.requests > share * found.interactions else (low, quantile)
+    return point, quantile
 
 
 @contextmanager

@@ -85,11 +85,11 @@ def growth(sizes: Sequence[Size], since: int = 10_000) -> float:
     return first.rate / sizes[-1].rate
 
 
-def sweeps(experiment: Experiment, points: Sequence[int]) -> list[Sweep]:
-    """Sweeps of the footrule's quantiles, one after the other in this process."""
+def sweeps(experiment: Experiment, points: Sequence[int], alone: float) -> list[Sweep]:
+    """Sweeps of the footrule's quantiles, one after the other in this process; `alone` is that of a single point."""
     found: list[Sweep] = []
     for number in points:
-        quantiles = [0.5 + 0.49 * i / max(number - 1, 1) for i in range(number)] if number > 1 else [0.9]
+        quantiles = [0.5 + 0.49 * i / max(number - 1, 1) for i in range(number)] if number > 1 else [alone]
         with empty_store(experiment) as fresh:
             seconds = fast(fresh, footrules(experiment, quantiles)).seconds
         found.append(Sweep(number, seconds, seconds / (found[0].seconds if found else seconds)))

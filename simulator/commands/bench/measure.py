@@ -14,8 +14,8 @@ from models.speed import speeds
 from simulator.commands.bench import engine, growth, limits
 from simulator.preparation import AnyScenario, prepare_experiment
 
-ASKING = 0.9
-"""Quantile of the footrule policy: about a tenth of interactions ask."""
+ASKING = 0.1
+"""Share of the interactions that are to ask."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def measure(scenario: AnyScenario, sizes: Sizes, say: Callable[[str], None]) -> 
     """Ratios first, then speeds, then what bounds them; lists for what grows. Medians of the repetitions."""
     say("opening data and models")
     experiment = prepare_experiment(scenario, say, True)
-    (point,) = engine.footrules(experiment, [ASKING])
+    say(f"looking for the threshold at which {ASKING:.0%} of interactions ask")
+    point, quantile = engine.asking(experiment, ASKING)
     lives, colds, warms, simples, works, outcome_bytes = [], [], [], [], [], []
     processes = experiment.world.devices
     live, sampled = engine.live(experiment, point, 1)
@@ -65,12 +66,13 @@ def measure(scenario: AnyScenario, sizes: Sizes, say: Callable[[str], None]) -> 
     say(f"fleets of up to {sizes.devices[-1]:,} devices")
     fleets = growth.fleets(experiment, point, sizes.devices)
     say(f"sweeps of up to {sizes.points[-1]} points")
-    sweeps = growth.sweeps(experiment, sizes.points)
+    sweeps = growth.sweeps(experiment, sizes.points, quantile)
     interactions = warms[0].interactions
     return {
         "scenario": scenario.name,
         "devices": processes,
         "interactions": interactions,
+        "quantile": quantile,
         "requests_per_interaction": warms[0].requests / interactions,
         "cores": os.cpu_count(),
         "repetitions": sizes.repetitions,
