@@ -105,7 +105,8 @@ def _policy(curve: pd.DataFrame, board: Board | None) -> Finding:
         text += "; its lead over every other policy is more than chance"
     counts = f"loses least, {_lower(where(board))}"
     if any(standing.policy == ORACLE for standing in board.standings) and best.of_oracle is not None:
-        text += f"; it takes {wording.share(best.of_oracle.value)} of the gain that the oracle shows to be possible"
+        part = wording.share(best.of_oracle.value)
+        text += f"; it takes {part} of what the oracle shows that choosing the moment can bring"
     return Finding(best.policy, counts, text + ".")
 
 

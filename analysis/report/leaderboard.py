@@ -15,7 +15,8 @@ COSTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Requests per interaction at which policies are compared, where they were run on both sides of it."""
 PREFERRED = (0.1, 0.2, 0.05, 0.3, 0.5)
 """Which of these a sentence speaks of."""
-BASELINES = ("periodic", "random")
+RANDOM = "random"
+BASELINES = ("periodic", RANDOM)
 """What a policy has to beat: the rules that look at nothing."""
 ORACLE = "oracle"
 """The policy that sees the true gain: a bound, never a rank."""
@@ -27,8 +28,9 @@ METRIC = "ndcg_at_10"
 class Standing:
     """A policy at equal cost.
 
-    difference, p: from the baseline, paired; p is Holm-adjusted within the board; None for the baseline itself. kept:
-    its share of what always asking gains over never asking; of_oracle: the same of the oracle's gain at this cost.
+    difference, p: from the baseline, paired; p is Holm-adjusted within the board; None for the baseline itself.
+    kept: its share of what always asking gains over never asking. of_oracle: its share of what choosing the moment can
+    bring: what the oracle gains over as many requests made at random (over never asking, where random was not run).
     rank: from 1, None for the oracle.
     """
 
@@ -117,7 +119,7 @@ def _board(
     against = {found.policy: found for found in compare(rivals, baseline)}
     behind = compare(rivals, ranked[0])
     floor, top = levels.get(DEVICE_ONLY), levels.get(ALWAYS)
-    oracle = scores.get(ORACLE)
+    oracle, blind = scores.get(ORACLE), scores.get(RANDOM, floor)
     standings = []
     for name in order:
         found: Comparison | None = against.get(name)
@@ -129,7 +131,7 @@ def _board(
                 difference=found.difference if found else None,
                 p=found.p if found else None,
                 kept=_part(scores[name], top, floor),
-                of_oracle=_part(scores[name], oracle, floor) if name != ORACLE else None,
+                of_oracle=_part(scores[name], oracle, blind) if name != ORACLE else None,
             )
         )
     close = tuple(found.policy for found in behind if not found.p < 0.05)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from simulator.policies.base import BoolArray, Family, Point, Policy, Reference, Sight
-from simulator.policies.values import Thresholds
+from simulator.policies.values import Levels
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class OracleFamily(Family):
     """Ask where that is best in hindsight: what no policy can do better; not deployable."""
 
     kind: Literal["oracle"] = "oracle"
-    price: Thresholds
-    """NDCG@10 that a request must bring over the rest of the stream."""
+    price: Levels
+    """NDCG@10 that a request must bring over the rest of the stream. Below 0 it asks also where that brings nothing, so
+    that the curve reaches to many requests; above, the less the dearer."""
 
     @property
     def signals(self) -> tuple[str, ...]:

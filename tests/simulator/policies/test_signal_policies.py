@@ -88,7 +88,7 @@ def test_the_oracle_looks_at_a_plan_of_its_own_for_each_price() -> None:
         {"kind": "learned-gain"},
         {"kind": "learned-gain", "sees": "everything", "quantile": 0.5},
         {"kind": "intellectreq", "detector": "guess", "quantile": 0.5},
-        {"kind": "oracle", "price": -1},
+        {"kind": "oracle", "price": []},
     ],
 )
 def test_what_makes_no_policy_is_refused(keys: dict[str, Any]) -> None:
