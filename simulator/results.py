@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.curve import Digest, by_point, curve, per_interaction, to_csv
 from analysis.intervals import interval, narrowest
 from analysis.plot import draw
+from analysis.report.folder import read as read_results
 from analysis.table import terminal
 from scenarios.cache import atomic
 from scenarios.load import dump
@@ -36,6 +37,26 @@ class Result:
     def table(self) -> str:
         """The curve as text for a terminal."""
         return f"{terminal(self.curve)}\n\n{self.folder / 'curve.png'}"
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One of the cells' tables that docs/design.md names (requests, devices, series, ...), of all cells together.
+
+        With `policy`, `parameter` and `replication` in front. Raises `TableError` where cells have no such table.
+        """
+        frames = []
+        for cell in read_results(self.folder).cells:
+            frame = cell.table(name)
+            parameter = np.nan if cell.facts["parameter"] is None else cell.facts["parameter"]
+            for place, (column, value) in enumerate(
+                {
+                    "policy": cell.facts["policy"],
+                    "parameter": parameter,
+                    "replication": cell.facts["replication"],
+                }.items()
+            ):
+                frame.insert(place, column, value)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
 
 
 def plan(experiment: Experiment, folder: Path) -> None:

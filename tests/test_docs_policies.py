@@ -55,8 +55,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_policy_takes_twenty_lines_and_rests(done: dict[str, Any]) -> None:
     body = CODE[0].split("@dataclass")[1]
     assert len([line for line in body.splitlines() if line.strip()]) <= 20
-    requests = done["requests"].sort_values(["device", "step"])
-    gaps = requests.groupby("device")["step"].diff().dropna()
+    every = done["requests"]
+    requests = every[every["policy"] == "rested"].sort_values(["parameter", "replication", "device", "step"])
+    gaps = requests.groupby(["parameter", "replication", "device"])["step"].diff().dropna()
     assert len(gaps) > 10
     assert gaps.min() == 3
 
