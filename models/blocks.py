@@ -13,7 +13,7 @@ from torch import Tensor
 from models.catalogue import Part
 from models.fusion import fuse, rank_in
 from models.held import OWN, Held, HeldSince
-from models.llms.causal import Causal
+from models.llms.base import Llm, searching
 from models.ranking import consumed, places
 from models.reading import read, spans
 from models.signals import OF_CATALOGUE, Signal
@@ -53,7 +53,7 @@ class Blocks:
         first: IntArray,
         steps: IntArray,
         srm: Srm,
-        llm: Causal,
+        llm: Llm,
         fusion: Fusion,
         part: Part,
         list_length: int,
@@ -71,7 +71,7 @@ class Blocks:
         self._column_of[part.ids] = np.arange(len(part.ids))
         self._on_device = _States(srm, self._base, steps)
         self._in_cloud = _States(llm, self._base, steps)
-        self._best = torch.full((int(steps.sum()), self._own), -1, device=self._device)
+        self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
         self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
         self._known = np.zeros(len(steps), np.bool_)
 
@@ -137,7 +137,7 @@ class Blocks:
         first = same.int().argmax(1)  # the step at which an item is taken, if it is
         when = first.where(same.any(1), size)[:, None, :].expand(runs, size, length)
         taken = when.where(when < age[:, None], -1).flatten(0, 1)
-        own = self._best[self._tensor(steps)]
+        own = self._best[self._tensor(steps)].long()
         return HeldSince(
             held.llm,
             held.srm,
@@ -153,15 +153,22 @@ class Blocks:
         )
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
-        """([R, L] ids best first, -1 where there are no more; [R, L] logits, 0 there)."""
+        """([R, L] ids best first, -1 where there are no more; [R, L] scores, 0 there)."""
         chunks = np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS)))
-        made = []
+        searcher, made = searching(self._llm), []
         for chunk in chunks:
-            logits = self._llm.score_all(self._in_cloud.at(self._base[users[chunk]] + cuts[chunk]))
+            states = self._in_cloud.at(self._base[users[chunk]] + cuts[chunk])
             begins = self._streams[users[chunk]]
-            rows, gone = consumed(self._items, begins, self._at(users[chunk], cuts[chunk]))
-            logits[self._tensor(rows), self._tensor(gone)] = -torch.inf
-            made.append(best(logits, self._length))
+            rows, gone = map(self._tensor, consumed(self._items, begins, self._at(users[chunk], cuts[chunk])))
+            if searcher is None:
+                logits = self._llm.score_all(states)
+                logits[rows, gone] = -torch.inf
+                made.append(best(logits, self._length))
+            else:
+                left_out = torch.zeros(len(chunk), self._llm.n_items, dtype=torch.bool, device=self._device)
+                left_out[rows, gone] = True
+                found = searcher.lists(states, left_out, self._length)
+                made.append((found.items, found.scores))
         ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
         there = scores > -torch.inf
         return ids.where(there, -1), scores.where(there, 0)
@@ -205,7 +212,7 @@ class Blocks:
             scores = self._own_scores(rows[chunk], steps[chunk])
             columns, values = best(scores, self._own)
             at = self._tensor(self._base[rows[chunk]] + steps[chunk])
-            self._best[at] = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1)
+            self._best[at] = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1).int()
             self._odds[at] = (values - scores.logsumexp(1, keepdim=True)).exp()
 
     def _own_scores(self, users: IntArray, steps: IntArray) -> Tensor:
@@ -244,7 +251,7 @@ def _left_in(left: Tensor, ids: Tensor, items: Tensor) -> Tensor:
 class _States:
     """A model's states before every step, made when a user is first met."""
 
-    def __init__(self, model: Srm | Causal, base: IntArray, steps: IntArray) -> None:
+    def __init__(self, model: Srm | Llm, base: IntArray, steps: IntArray) -> None:
         self._model, self._base, self._steps = model, base, steps
         self._met = np.zeros(len(steps), np.bool_)
         self._states: Tensor | None = None

@@ -22,7 +22,7 @@ OLDEST = 40
 HORIZON = 8
 """Steps over which both lists are compared, fewer at the end of the part. About as long as a list is kept at 10%
 requests; on MovieLens-100K anything from 5 to 20 learns about the same policy."""
-LISTS = 60_000
+LISTS = 40_000
 """Lists of at most so many are looked at, of users spread evenly."""
 
 

@@ -3,6 +3,9 @@
 What it looks at is learned (`models/learned/intellectreq.py`, `models/learned/outliers.py`) from the validation part
 and other users than the device's own. The paper reads its thresholds off the test set; here they are given, or read off
 the validation part.
+
+What is about to be wrong is not what a request would put right: on MovieLens these rules ask for users who are hard to
+predict, again and again, and bring less than as many requests made at random.
 """
 
 from __future__ import annotations
