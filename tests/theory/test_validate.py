@@ -7,16 +7,21 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import simulator.run
+from scenarios.cache import WriteError
 from simulator.cloud.static import StaticStation
 from simulator.commands.validate import command, rows
 from simulator.commands.validate.beside import side_by_side
 from simulator.commands.validate.cases import CASES
 from simulator.commands.validate.rows import Validation, validate
 from simulator.request import Request
+from simulator.series import series
 
 Start = Callable[[StaticStation, list[Request]], None]
 SOUND: Start = StaticStation._start
@@ -78,6 +83,28 @@ def test_a_queue_out_of_order_one_time_in_a_thousand_is_found_out(monkeypatch: p
     found = small(None, monkeypatch)
     assert not found.holds
     assert "first come, first served" in found.broken[0]
+
+
+def test_a_series_that_shows_too_short_a_queue_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little's law holds one part of the program against another."""
+
+    def forgetful(*parts: Any) -> pd.DataFrame:
+        whole = series(*parts)
+        return whole.assign(waiting=0.9 * whole["waiting"])
+
+    monkeypatch.setattr(simulator.run, "series", forgetful)
+    assert {row.quantity for row in small(None, monkeypatch).rows if not row.holds} == {"little"}
+
+
+def test_a_file_that_cannot_be_written_is_told_of_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "validate", lambda **_: pytest.fail("worked for nothing"))
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="cannot be written"):
+        CliRunner().invoke(
+            command, ["--json", str(tmp_path / "file" / "x.json")], standalone_mode=False, catch_exceptions=False
+        )
 
 
 def test_rows_are_written_for_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
@@ -125,18 +126,21 @@ def _simulated(case: Case, utilisation: float, replication: int, seed: int, shar
     else:
         world = closed(case.cloud, case.sources, 1 / asking, requests)
     try:
-        log = simulate(world, own_seed).requests
+        result = simulate(world, own_seed)
     except (LedgerError, StalledError) as error:
         return str(error)
-    if case.sources is None:
-        end = requests / asking
-        return batches(log, case.load, case.servers, asking, None, _edges(end))
-    end = float(log.groupby("device")["sent_s"].max().min())
-    return batches(log, case.load, case.servers, None, 1 / asking, _edges(end))
+    rate, think_s = (asking, None) if case.sources is None else (None, 1 / asking)
+    log = result.requests
+    end = requests / asking if case.sources is None else float(log.groupby("device")["sent_s"].max().min())
+    edges = np.linspace(KEPT[0] * end, KEPT[1] * end, BATCHES + 1)
+    found = batches(log, case.load, case.servers, rate, think_s, edges)
+    return replace(found, sums={**found.sums, "shown": _shown(result.series, edges)})
 
 
-def _edges(end: float) -> FloatArray:
-    return np.linspace(KEPT[0] * end, KEPT[1] * end, BATCHES + 1)
+def _shown(series: pd.DataFrame, edges: FloatArray) -> FloatArray:
+    """[batches] requests present by a run's series, times seconds; as if the same all through each of its windows."""
+    present = (series["waiting"] + series["in_work"]) * (series["until_s"] - series["from_s"])
+    return np.diff(np.interp(edges, np.append(0.0, series["until_s"]), np.append(0.0, np.cumsum(present))))
 
 
 def _compare(case: Case, utilisation: float, runs: list[Batches] | None) -> Iterator[_Compared]:
@@ -155,9 +159,9 @@ def _compare(case: Case, utilisation: float, runs: list[Batches] | None) -> Iter
     yield _Compared(case.name, utilisation, "utilisation", theory.utilisation, busy)
     # A server that lets one in a thousand go without work shifts the means less than chance does.
     yield _Compared(case.name, utilisation, "worked_on", _EXACT["worked_on"], ratio(sums["worked_on"], sums["done"]))
-    # Little's law: number present over time = rate of arrivals x mean stay, both sides measured.
+    # Little's law: number present over time, as the series shows it, = rate of arrivals x mean stay, from the log.
     flow = float(sums["stayed"].sum() / sums["span"].sum())
-    apart = ratio(sums["present"] - sums["stayed"], sums["span"])
+    apart = ratio(sums["shown"] - sums["stayed"], sums["span"])
     yield _Compared(case.name, utilisation, "little", flow, replace(apart, mean=apart.mean + flow))
 
 
