@@ -1,6 +1,7 @@
 """Ask where a signal, or a weighted sum of signals, reaches a threshold.
 
-Any of `models/signals/` and `models/learned/`. A signal that falls as a list grows stale takes a negative weight.
+Any of `models/signals/` and `models/learned/`, and `seconds`, the age of the list held by the device's clock, which no
+model knows. A signal that falls as a list grows stale takes a negative weight.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from simulator.outcomes import FloatArray
 from simulator.policies.base import BoolArray, Family, Point, Policy, Reference, Sight
 from simulator.policies.values import Levels, Shares
 
+SECONDS = "seconds"
+"""Seconds since the list held was asked for."""
+
 
 @dataclass(frozen=True)
 class Threshold(Policy):
@@ -25,8 +29,13 @@ class Threshold(Policy):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Those that have a weight."""
-        return tuple(name for name, _ in self.weights)
+        """Those that have a weight, but for the time."""
+        return tuple(name for name, _ in self.weights if name != SECONDS)
+
+    @property
+    def recalls(self) -> bool:
+        """Whether the time has a weight."""
+        return SECONDS in dict(self.weights)
 
     def asks(self, sight: Sight) -> BoolArray:
         """True where the sum reaches the threshold; everywhere if nothing is held."""
@@ -34,7 +43,8 @@ class Threshold(Policy):
             return np.ones(len(sight.steps), np.bool_)
         total: FloatArray = np.zeros(len(sight.steps))
         for name, weight in self.weights:
-            total += weight * sight.signals[name].astype(np.float64)
+            values = sight.since("held") if name == SECONDS else sight.signals[name].astype(np.float64)
+            total += weight * values
         return total >= self.threshold
 
 
@@ -70,7 +80,7 @@ class ThresholdFamily(Cut):
 
     kind: Literal["threshold"] = "threshold"
     signal: str | None = None
-    """One signal; give either this or `weights`."""
+    """One signal, or seconds; give either this or `weights`."""
     weights: Annotated[dict[str, float], Field(min_length=1)] | None = None
     """Signal to its weight in the sum."""
 
@@ -80,12 +90,14 @@ class ThresholdFamily(Cut):
             raise ValueError("give either signal or weights")
         if self.weights is not None and len(self.weights) > 1 and self.quantile is not None:
             raise ValueError("a sum of several signals has no quantile of its own; give its threshold")
+        if self.quantile is not None and self._weights[0][0] == SECONDS:
+            raise ValueError("seconds have no quantile on the validation part, which has no clock; give a threshold")
         return self
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Those that have a weight."""
-        return tuple(name for name, _ in self._weights)
+        """Those that have a weight, but for the time."""
+        return tuple(name for name, _ in self._weights if name != SECONDS)
 
     @property
     def _weights(self) -> tuple[tuple[str, float], ...]:

@@ -165,6 +165,8 @@ POLICIES = st.one_of(
     st.builds(lambda n: policy("periodic", every=n), st.integers(1, 9)),
     st.builds(lambda t: policy("footrule", threshold=t), st.sampled_from([0.0, 2.0, 5.0, 8.0, 20.0])),
     st.builds(lambda w: policy("threshold", weights={"footrule": w}, threshold=5 * w), st.sampled_from([-1.0, 1.0])),
+    st.builds(lambda t: policy("threshold", signal="seconds", threshold=t), st.sampled_from([0.0, 0.05, 1.0, 60.0])),
+    st.just(policy("threshold", weights={"seconds": 1, "footrule": 0.1}, threshold=1)),
     st.builds(lambda keys: policy(**keys), TRACKERS | PRICED),
     st.one_of(TRACKERS, PRICED, st.just({"kind": "always"})).flatmap(budgeted),
 )

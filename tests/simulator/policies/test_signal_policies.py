@@ -94,3 +94,13 @@ def test_the_oracle_looks_at_a_plan_of_its_own_for_each_price() -> None:
 def test_what_makes_no_policy_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         points(**keys)
+
+
+def test_seconds_are_the_clocks_and_have_no_quantile() -> None:
+    (point,) = points(kind="threshold", weights={"seconds": 1, "drift": 2}, threshold=60)
+    assert point.policy.signals == ("drift",)
+    assert point.policy.recalls
+    seen = sight(drift=[0, 10, 10])._replace(since=lambda event: np.array([59.0, 39.0, 41.0]))
+    assert point.policy.asks(seen).tolist() == [False, False, True]
+    with pytest.raises(ValidationError, match="no clock"):
+        points(kind="threshold", signal="seconds", quantile=0.9)
