@@ -18,13 +18,15 @@ class FixedReplicas(Block):
 class ConcurrencyScaling(Block):
     """Now and then the number of replicas is set to the requests present (waiting or in work) over a target, rounded
     up: at once where more are wanted, and where fewer, to the most that was wanted within a window. As the horizontal
-    pod autoscaler of Kubernetes does; its defaults where none is noted."""
+    pod autoscaler of Kubernetes does, but for its limit on steps up (a doubling or four in 15 s, by default); its
+    defaults where none is noted."""
 
     kind: Literal["concurrency"] = "concurrency"
     target: Positive = 8.0
     """Requests present for each replica. Assumed: one batch."""
     min_replicas: Count = 1
     max_replicas: Count = 10
+    """Assumed."""
     interval_s: Positive = 15.0
     """Between two looks."""
     tolerance: NonNegative = 0.1

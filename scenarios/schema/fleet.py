@@ -43,6 +43,7 @@ class Blocking(Block):
 
     kind: Literal["blocking"] = "blocking"
     deadline_ms: Positive = 1000.0
+    """Assumed."""
 
 
 Waiting = Annotated[Asynchronous | Blocking, Field(discriminator="kind")]
@@ -95,7 +96,7 @@ class Fleet(Block):
     """The part of the catalogue whose vectors the device itself holds."""
     waiting: Waiting = Asynchronous()
     timeout_s: Positive = 10.0
-    """A device gives a request up after this long, each attempt by itself."""
+    """A device gives a request up after this long, each attempt by itself. Assumed."""
     late_answers: Literal["discard", "use"] = "discard"
     """What becomes of an answer that comes after its device gave the request up: `use` shows it if it is newer than
     what is held, and takes it for the answer of a request that is being made again."""

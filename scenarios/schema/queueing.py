@@ -103,7 +103,9 @@ class StaticBatching(Block):
 
     kind: Literal["static"] = "static"
     max_size: Count = 8
+    """Assumed."""
     max_wait_ms: NonNegative = 10.0
+    """Assumed."""
 
 
 class ContinuousBatching(Block):
