@@ -36,7 +36,8 @@ class Cloud(Block):
     replicas: Count = 1
     """At the start; each has one accelerator."""
     queue_limit: Annotated[int, Field(ge=0)] | None = 1000
-    """Requests that may wait in a queue while no replica is free; one more is rejected. No limit where null. Assumed."""
+    """Requests that may wait in a queue while no replica is free; one more is rejected. No limit where null. Assumed.
+    """
     admission: Admission = AdmitAll()
     """What else keeps requests out."""
     discipline: Discipline = FirstIn()
