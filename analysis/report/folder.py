@@ -159,6 +159,8 @@ def _json(path: Path, expected: str) -> dict[str, Any]:
 def _parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=columns)
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: is missing; an older version wrote this folder, or it is not whole") from error
     except (OSError, ValueError, KeyError) as error:
         raise TableError(f"{path}: cannot be read ({error})") from error
 

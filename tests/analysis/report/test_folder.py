@@ -57,6 +57,7 @@ def test_only_points_with_the_same_replications_are_paired(copy):
         ("summary.json", '{"points": []}', "of an earlier run"),
         ("cells/003/cell.json", "{}", "holds no summary"),
         ("cells/003/users.parquet", "PAR1", "cannot be read"),
+        ("cells/003/users.parquet", None, "is missing"),
     ],
 )
 def test_what_is_missing_or_damaged_is_named(copy, file, text, said):
