@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.llms.causal import Causal
+from models.llms.base import Llm
 from models.ranking import consumed, places
 from models.reading import read, spans
 from models.srms.base import Srm
@@ -36,7 +36,7 @@ TIMED = 100
 """Interactions that are timed, once the model's window is full."""
 
 Tell = Callable[[int], object]
-Ranker = Srm | Causal
+Ranker = Srm | Llm
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """The models of a device, called one by one as it lives: the oracle of the batched outcomes.
 
 Nothing is shared with `models.blocks` but the models themselves, the signals, and what the schema says: lists come from
-the language model's ordinary forward pass, the device's state from one `step` an item, and ranks from plain sorting.
+each history by itself, the device's state from one `step` an item, and ranks from plain sorting.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 from models.catalogue import Part
 from models.held import OWN, HeldSince
-from models.llms.causal import Causal
+from models.llms.base import Llm, searching
 from models.signals import Signal
 from models.srms.base import Srm
 from scenarios.behaviour import FloatArray, IntArray
@@ -33,7 +33,7 @@ class Live:
 
     population: Population
     srm: Srm
-    llm: Causal
+    llm: Llm
     fusion: Fusion
     part: Part
     list_length: int
@@ -63,7 +63,8 @@ class Device:
     """Before every step from 0 to the one looked at."""
     _cut: int = -1
     _order: tuple[IntArray, FloatArray] | None = None
-    """The cloud's whole order at the cut of the list held, and its scores; the list is the head of it."""
+    """The cloud's order at the cut of the list held, and its scores: of the whole catalogue, the list being the head of
+    it, or of the list alone where that is searched."""
 
     @torch.no_grad()
     def look(self, step: int) -> None:
@@ -81,7 +82,9 @@ class Device:
     def hold(self, cut: int) -> None:
         """Take the cloud's answer for this cut, made from its history alone; replaces the list held."""
         self._cut = cut
-        (self._order,) = self.live.llm.candidates([self.stream[: self.first + cut]], self.live.llm.n_items)
+        llm = self.live.llm
+        length = llm.n_items if searching(llm) is None else self.live.list_length
+        (self._order,) = llm.candidates([self.stream[: self.first + cut]], length)
 
     def rank(self) -> int:
         """Rank of the true item of the step looked at, in what the device would show; 0 where it is not shown."""

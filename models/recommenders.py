@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,31 +14,28 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from models import learned, weights
-from models.catalogue import LARGE, Part, part_of
+from models import learned, trained, weights
+from models.catalogue import Part, part_of
 from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
 from models.signals import NAMES, OF_CATALOGUE, Signal, signal
+from models.trained import READING, Announce
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
-from scenarios.errors import ModelError, UserError, WriteError
+from scenarios.errors import UserError, WriteError
 from scenarios.population import Population
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
-from scenarios.schema.recommenders import LocalLlm
+from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
     from models.blocks import Blocks
     from models.live import Live
-    from models.llms.causal import Causal
+    from models.llms.base import Llm
     from models.srms.base import Srm
 
-Announce = Callable[[str], None]
-
-READING = ("reading.py", "ranking.py")
-TRAINING = (*READING, "training.py")
 MAKING = (*READING, "blocks.py", "catalogue.py", "fusion.py", "held.py", "outcomes.py", "recommenders.py")
-"""Source files whose change makes older weights, or older outcomes, another thing."""
+"""Source files whose change makes older outcomes another thing, whatever the models."""
 
 OLDEST = 30
 """Staleness up to which the validation part is looked at for the usual values of a signal."""
@@ -140,7 +137,7 @@ class Recommenders:
             "answer_items": self.outcomes.answer_items,
             "precision": spec.precision,
         }
-        if isinstance(spec.llm, LocalLlm):
+        if isinstance(spec.llm, LocalLlm | LocalT5):
             facts["llm"] |= weights.size_of_folder(spec.llm.path)
         else:
             llm = weights.read_facts(self.llm_key)
@@ -222,22 +219,13 @@ class Recommenders:
         return {name: learned.fit(name, material, blocks) for name in names}
 
     @cached_property
-    def _models(self) -> tuple[Srm, Causal]:
+    def _models(self) -> tuple[Srm, Llm]:
         import torch
 
-        from models import srms
-        from models.llms import causal
-
-        items, spec = self.population.behaviour.n_items, self.spec
-        srm = srms.build(items, spec.srm)
-        weights.load(srm, weights.path_of(self.srm_key))
-        if isinstance(spec.llm, LocalLlm):
-            llm = causal.load(items, spec.llm)
-        else:
-            llm = causal.build(items, spec.llm)
-            weights.load(llm, weights.path_of(self.llm_key))
-        kind = getattr(torch, spec.precision)
-        return srm.to(kind).eval(), llm.to(kind).eval()
+        items, kind = self.population.behaviour.n_items, getattr(torch, self.spec.precision)
+        srm = trained.open_srm(items, self.spec.srm, self.srm_key)
+        llm = trained.open_llm(items, self.spec.llm, self.llm_key)
+        return srm.to(kind), llm.to(kind)
 
     def _of_replay(self) -> Blocks:
         functions = {name: self._function(name) for name in self._seen}
@@ -270,37 +258,14 @@ def prepare(
 
     signals: those that policies look at. announce: takes lines for people. progress: whether bars are shown.
     """
-    streams, data = weights.population_key(population), population.behaviour
     _known(signals, catalogue)
-    srm_code = ("srms/base.py", f"srms/{spec.srm.kind}.py")
-    llm_code = ("llms/causal.py",)
-    training = TRAINING if data.n_items <= LARGE else (*TRAINING, "sampling.py")
-    srm_key = content_key("srm", streams, spec.srm.model_dump(), weights.code_digest(*training, *srm_code))
-
-    def make_srm() -> Srm:
-        from models import srms
-        from models.sampling import economical
-
-        return economical(srms.build(data.n_items, spec.srm), population)
-
-    _train_once(
-        srm_key, make_srm, population, spec.srm, f"training the device's model ({spec.srm.kind})", announce, progress
-    )
-    if isinstance(spec.llm, LocalLlm):
-        llm_key = content_key("local", weights.folder_digest(spec.llm.path), spec.llm.window)
-    else:
-        built = spec.llm
-        llm_key = content_key("llm", streams, built.model_dump(), weights.code_digest(*training, *llm_code))
-
-        def make_llm() -> Causal:
-            from models.llms import causal
-            from models.sampling import economical
-
-            return economical(causal.build(data.n_items, built), population)
-
-        _train_once(llm_key, make_llm, population, built, "training the cloud's model", announce, progress)
-    models = (streams, srm_key, llm_key, spec.list_length, fusion.model_dump(), catalogue.model_dump())
-    code = (*MAKING, *srm_code, *llm_code)
+    label = f"training the device's model ({spec.srm.kind})"
+    srm_key = trained.train_once(population, spec.srm, label, announce, progress)
+    llm_key = trained.train_once(population, spec.llm, "training the cloud's model", announce, progress)
+    # A local model's lists depend on the streams too, and on how they are searched.
+    streams, beams = weights.population_key(population), getattr(spec.llm, "beams", None)
+    models = (streams, srm_key, llm_key, beams, spec.list_length, fusion.model_dump(), catalogue.model_dump())
+    code = (*MAKING, *trained.sources(spec.srm), *trained.sources(spec.llm))
     learning = [name for name in signals if name in learned.NAMES]
     learning_code = [f"signals/{name}.py" for name in NAMES] + sorted(
         str(path.relative_to(weights.ROOM)) for path in (weights.ROOM / "learned").glob("*.py")
@@ -330,24 +295,3 @@ def _known(names: Sequence[str], catalogue: Catalogue) -> None:
                 f"fleet.catalogue: none, but the signal {name} compares the list with items that the device itself "
                 f"holds; expected popular or all"
             )
-
-
-def _train_once(
-    key: str, make: Callable[[], Any], population: Population, spec: Any, label: str, announce: Announce, progress: bool
-) -> None:
-    """Train and keep a model, unless weights of this key are there; two runs that need it at once train it once."""
-    try:
-        weights.path_of(key).parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(weights.path_of(key).with_suffix(".lock")).acquire()
-    except OSError as error:
-        raise UserError(f"{home()}: cannot be written ({error.strerror or error})") from error
-    with lock:
-        try:
-            if weights.read_facts(key) is not None:
-                return
-        except ModelError as error:
-            announce(f"{error}; training anew")
-        from models.training import train
-
-        model, facts = train(make, population, spec.window, spec.training, key, label, silent=not progress)
-        weights.save(model, key, facts)

@@ -1,50 +1,181 @@
-"""One model of a scenario by itself, trained under the key that runs keep it by: what one has trained, all have."""
+"""A scenario's models: the key that each is kept by, how it is made, and its training, which happens once.
+
+What one command has trained, all have. Nothing here imports torch until a model is made, so that a run whose outcomes
+are all stored stays quick.
+"""
 
 from __future__ import annotations
 
-from models import srms, weights
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, assert_never
+
+from filelock import FileLock
+
+from models import weights
 from models.catalogue import LARGE
-from models.llms import causal
-from models.llms.causal import Causal
-from models.recommenders import TRAINING, Announce, _train_once
-from models.sampling import economical
-from models.srms.base import Srm
-from models.weights import Facts
-from scenarios.cache import content_key
+from scenarios.cache import content_key, home
+from scenarios.errors import ModelError, UserError
 from scenarios.population import Population
-from scenarios.schema.recommenders import CausalLlm, LocalLlm
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, T5Llm
+from scenarios.schema.recommenders import Llm as LlmSpec
 from scenarios.schema.recommenders import Srm as SrmSpec
 
+if TYPE_CHECKING:
+    from models.llms.base import Llm
+    from models.srms.base import Srm
 
-def key(population: Population, spec: SrmSpec | CausalLlm) -> str:
-    """Names the weights."""
-    side, own = "llm", ["llms/causal.py"]
-    if isinstance(spec, SrmSpec):
-        side, own = "srm", ["srms/base.py", f"srms/{spec.kind}.py"]
+Announce = Callable[[str], None]
+
+READING = ("reading.py", "ranking.py")
+TRAINING = (*READING, "training.py")
+"""Source files whose change makes older weights another thing, whatever the model."""
+T5 = tuple(f"llms/{name}.py" for name in ("t5", "trie", "beam", "decoder", "item_codes", "prompt"))
+CODES = {
+    "digits": (),
+    "token": (),
+    "semantic_text": ("llms/naming.py", "llms/semantic_ids.py", "text.py"),
+    "semantic_behaviour": ("llms/naming.py", "llms/semantic_ids.py", "behaviour_vectors.py"),
+}
+
+
+def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
+    """The model's own source files."""
+    match spec:
+        case SrmSpec():
+            return ("srms/base.py", f"srms/{spec.kind}.py")
+        case CausalLlm() | LocalLlm():
+            return ("llms/causal.py",)
+        case T5Llm():
+            return (*T5, *CODES[spec.item_ids])
+        case LocalT5():
+            return (*T5, "llms/local_t5.py", "llms/checkpoint.py")
+        case _:
+            assert_never(spec)
+
+
+def key(population: Population, spec: SrmSpec | LlmSpec) -> str:
+    """Names the weights, or the files of a local model and how they are read. Raises `ModelError` where those lack.
+
+    How lists are searched is no part of it: that is up to whoever asks.
+    """
+    match spec:
+        case LocalLlm():
+            return content_key("local", weights.folder_digest(spec.path), spec.window)
+        case LocalT5():
+            return content_key("local_t5", weights.folder_digest(spec.path), spec.item_ids, spec.window)
+    side = "srm" if isinstance(spec, SrmSpec) else "llm"
     training = TRAINING if population.behaviour.n_items <= LARGE else (*TRAINING, "sampling.py")
-    code = weights.code_digest(*training, *own)
-    return content_key(side, weights.population_key(population), spec.model_dump(), code)
+    code = weights.code_digest(*training, *sources(spec))
+    return content_key(side, weights.population_key(population), spec.model_dump(exclude={"beams"}), code)
+
+
+def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, announce: Announce, progress: bool) -> str:
+    """Train and keep a model, unless weights of its key are there; two runs that need it at once train it once.
+
+    Gives its key; a local model is trained by nobody. label: what the bar calls the training. Raises `ModelError`, and
+    `UserError` for a full disk.
+    """
+    name = key(population, spec)
+    if isinstance(spec, LocalLlm | LocalT5):
+        return name
+    try:
+        weights.path_of(name).parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(weights.path_of(name).with_suffix(".lock")).acquire()
+    except OSError as error:
+        raise UserError(f"{home()}: cannot be written ({error.strerror or error})") from error
+    with lock:
+        try:
+            if weights.read_facts(name) is not None:
+                return name
+        except ModelError as error:
+            announce(f"{error}; training anew")
+        from models.training import train
+
+        make = _maker(population, spec, announce)
+        model, facts = train(make, population, spec.window, spec.training, name, label, silent=not progress)
+        weights.save(model, name, facts)
+    return name
+
+
+def _maker(population: Population, spec: SrmSpec | CausalLlm | T5Llm, announce: Announce) -> Callable[[], Any]:
+    """What makes it, untrained."""
+    from models.sampling import economical
+
+    items = population.behaviour.n_items
+    match spec:
+        case SrmSpec():
+            from models import srms
+
+            return lambda: economical(srms.build(items, spec), population)
+        case CausalLlm():
+            from models.llms import causal
+
+            return lambda: economical(causal.build(items, spec), population)
+        case T5Llm():
+            from models.llms import naming, t5
+
+            codes = naming.item_codes(population, spec, announce)
+            return lambda: t5.build(codes, spec)
+        case _:
+            assert_never(spec)
+
+
+def open_srm(n_items: int, spec: SrmSpec, name: str) -> Srm:
+    """The device's model that is kept under this key, not in training. Raises `ModelError`."""
+    from models import srms
+
+    model = srms.build(n_items, spec)
+    weights.load(model, weights.path_of(name))
+    return model.eval()
+
+
+def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
+    """The cloud's model that is kept under this key, or the local one, not in training. Raises `ModelError`."""
+    match spec:
+        case LocalLlm():
+            from models.llms import causal
+
+            return causal.load(n_items, spec)
+        case LocalT5():
+            from models.llms import local_t5
+
+            return local_t5.load(n_items, spec)
+        case CausalLlm():
+            from models.llms import causal
+
+            tokens = causal.build(n_items, spec)
+            weights.load(tokens, weights.path_of(name))
+            return tokens.eval()
+        case T5Llm():
+            from models.llms import t5
+
+            # By the codes that it was trained with: another machine might make others of the same vectors.
+            codes = t5.build(t5.kept_codes(weights.path_of(name)), spec)
+            weights.load(codes, weights.path_of(name))
+            return codes.eval()
+        case _:
+            assert_never(spec)
 
 
 def trained(
-    population: Population, spec: SrmSpec | CausalLlm | LocalLlm, label: str, announce: Announce, progress: bool
-) -> tuple[Srm | Causal, Facts]:
-    """The model, not in training, and its facts; it is trained first if it is not yet.
+    population: Population, spec: SrmSpec | LlmSpec, label: str, announce: Announce, progress: bool
+) -> tuple[Srm | Llm, weights.Facts]:
+    """A model by itself, not in training, and its facts; it is trained first if it is not yet.
 
     One of a local folder is what lies there, in 0 epochs. label: what the bar calls the training. Raises `ModelError`,
     and `UserError` for a full disk.
     """
     items = population.behaviour.n_items
-    if isinstance(spec, LocalLlm):
-        given = causal.load(items, spec)
-        return given, Facts(None, epochs=0, seconds=0.0, **weights.size_of(given))
-    name = key(population, spec)
+    name = train_once(population, spec, label, announce, progress)
+    if isinstance(spec, SrmSpec):
+        return open_srm(items, spec, name), _facts(name)
+    if isinstance(spec, LocalLlm | LocalT5):
+        given: Any = open_llm(items, spec, name)
+        return given, weights.Facts(None, epochs=0, seconds=0.0, **weights.size_of(given))
+    return open_llm(items, spec, name), _facts(name)
 
-    def make() -> Srm | Causal:
-        return srms.build(items, spec) if isinstance(spec, SrmSpec) else causal.build(items, spec)
 
-    _train_once(name, lambda: economical(make(), population), population, spec, label, announce, progress)
-    facts, model = weights.read_facts(name), make()
+def _facts(name: str) -> weights.Facts:
+    facts = weights.read_facts(name)
     assert facts is not None
-    weights.load(model, weights.path_of(name))
-    return model.eval(), facts
+    return facts

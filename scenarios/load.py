@@ -17,7 +17,7 @@ from scenarios.schema import SCHEMA_VERSION, Scenario
 from scenarios.schema.data import Imported, Published, Synthetic
 from scenarios.schema.fleet import PopularCatalogue
 from scenarios.schema.network import Network
-from scenarios.schema.recommenders import LocalLlm
+from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.trace import recording
 
 P = TypeVar("P")
@@ -75,7 +75,7 @@ def _with_references(scenario: Scenario[P], document: Document) -> Scenario[P]:
         source = source.model_copy(update={"path": base / source.path.expanduser()})
         data = scenario.data.model_copy(update={"source": source})
         scenario = scenario.model_copy(update={"data": data})
-    if isinstance(llm, LocalLlm):
+    if isinstance(llm, LocalLlm | LocalT5):
         llm = llm.model_copy(update={"path": base / llm.path.expanduser()})
         recommenders = scenario.recommenders.model_copy(update={"llm": llm})
         scenario = scenario.model_copy(update={"recommenders": recommenders})
@@ -106,7 +106,7 @@ def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
     """Key and complaint for each reference to something that is not there."""
     complaints = []
     source, llm, catalogue = scenario.data.source, scenario.recommenders.llm, scenario.fleet.catalogue
-    if isinstance(llm, LocalLlm):
+    if isinstance(llm, LocalLlm | LocalT5):
         lacking = [name for name in ("config.json", "*.safetensors") if not any(llm.path.glob(name))]
         if lacking:
             what = "no such folder" if not llm.path.is_dir() else f"lacks {' and '.join(lacking)}"
@@ -120,6 +120,11 @@ def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
     if scenario.recommenders.list_length > items:
         length = scenario.recommenders.list_length
         complaints.append(("recommenders.list_length", f"{length}: the data set has {items} items"))
+    beams, length = getattr(llm, "beams", None), scenario.recommenders.list_length
+    if beams is not None and beams < length:
+        complaints.append(
+            ("recommenders.llm.beams", f"{beams}: as many beams as a list has items are needed, {length}")
+        )
     if isinstance(catalogue, PopularCatalogue) and catalogue.items > items:
         complaints.append(("fleet.catalogue.items", f"{catalogue.items}: the data set has {items}"))
     return complaints

@@ -11,12 +11,14 @@ position is the last `window` ids themselves, and they are read when they are sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,12 +28,16 @@ from models.llms.item_codes import PAD, ItemCodes
 from models.llms.prompt import Prompt
 from models.srms.base import PAD as NO_ITEM
 from scenarios.behaviour import IntArray
+from scenarios.errors import ModelError
 from scenarios.schema.recommenders import T5Llm
 
 ROWS = 32
 """Histories in a batch: with 50 beams each, enough to fill the cores."""
 LONGEST = 50
 """Tokens after which the paper's code lets an answer end that has not ended itself."""
+
+CODES = "item_tokens"
+"""Under which name the items' codes lie among the weights."""
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -57,6 +63,7 @@ class T5(nn.Module):
     places: whether tokens are told their item's place. tokenizer: of a network that has learned words.
     """
 
+    item_tokens: Tensor
     JUDGED: ClassVar[int] = 500
     TARGETS: ClassVar[int] = 4
     """Places at which a window of training is cut into a history and the item to be named, drawn anew each time."""
@@ -77,7 +84,8 @@ class T5(nn.Module):
         self.prompt = prompt or Prompt()
         self.places = nn.Embedding(window + 1, network.config.d_model, padding_idx=0) if places else None
         self._trie = trie.build(codes)
-        self._codes, self._answers = torch.from_numpy(codes.tokens), torch.from_numpy(codes.answers())
+        self._answers = torch.from_numpy(codes.answers())
+        self.register_buffer(CODES, torch.from_numpy(codes.tokens).clone())
         # The one table of tokens has one name in a weights file, not four.
         self.register_state_dict_post_hook(_leave_copies_out)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_put_copies_back)  # type: ignore[no-untyped-call]
@@ -97,7 +105,7 @@ class T5(nn.Module):
 
     def read(self, histories: Tensor, places: bool = True) -> tuple[Tensor, Tensor]:
         """[N, T] ids, -1 for nothing -> ([N, L, width] what the encoder is given, [N, L] where that is real)."""
-        tokens, of_items = self.prompt.put(self._codes.to(histories.device), histories)
+        tokens, of_items = self.prompt.put(self.item_tokens, histories)
         embedded: Tensor = self.network.shared(tokens)
         if self.places is not None and places:
             embedded = embedded + self.places(of_items)
@@ -137,8 +145,12 @@ class T5(nn.Module):
         """The best items after [N, window] last ids, without those that [N, n_items] gone marks."""
         if self.beams is None:
             return best_of(self.score_all(states), gone, length)
-        beams = max(self.beams, length)
-        return search(self.network, *self._memory(states), self._trie.to(states.device), gone, beams, length)
+        beams, paths = max(self.beams, length), self._trie.to(states.device)
+        found = [
+            search(self.network, *self._memory(some), paths, out, beams, length)
+            for some, out in zip(torch.split(states, ROWS), torch.split(gone, ROWS), strict=True)
+        ]
+        return Found(*(torch.cat([getattr(each, part.name) for each in found]) for part in fields(Found)))
 
     def candidates(self, histories: Sequence[npt.NDArray[np.integer]], length: int) -> list[tuple[Ids, Scores]]:
         """(ids, log-probabilities), best first, for each history: real items, none twice, none of the history's."""
@@ -220,6 +232,17 @@ def build(codes: ItemCodes, spec: T5Llm) -> T5:
         decoder_start_token_id=PAD,
     )
     return T5(T5ForConditionalGeneration(config), codes, spec.window, spec.beams)
+
+
+def kept_codes(path: Path) -> ItemCodes:
+    """The codes that a network whose weights are kept in a file was trained with. Raises `ModelError`."""
+    try:
+        with safe_open(path, framework="np") as file:
+            tokens = file.get_tensor(CODES)
+            vocabulary = file.get_slice("network.shared.weight").get_shape()[0]
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: truncated or no weights of a T5 ({error})") from error
+    return ItemCodes(tokens, vocabulary)
 
 
 def _batches(

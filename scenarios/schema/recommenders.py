@@ -122,7 +122,7 @@ class LocalT5(Block):
     beams: Count | None = None
 
 
-Llm = Annotated[CausalLlm | LocalLlm, Field(discriminator="kind")]
+Llm = Annotated[CausalLlm | LocalLlm | T5Llm | LocalT5, Field(discriminator="kind")]
 
 
 class Recommenders(Block):

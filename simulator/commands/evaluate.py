@@ -103,13 +103,15 @@ def _named(scenario: AnyScenario, models: str | None) -> list[str]:
 
 def _specs(scenario: AnyScenario, name: str, seeds: int) -> list[Any]:
     """A model's settings, once for each seed of its training; a model of a folder is trained by nobody."""
+    from scenarios.schema.recommenders import LocalLlm, LocalT5
+
     srm, llm = scenario.recommenders.srm, scenario.recommenders.llm
     if name == "llm":
         spec: Any = llm
     else:
         # Settings that only one kind has are nothing to another.
         spec = srm if name == srm.kind else srm.model_copy(update={"kind": name, "options": {}})
-    if llm.kind == "local" and name == "llm":
+    if name == "llm" and isinstance(llm, LocalLlm | LocalT5):
         return [spec]
     trainings = [spec.training.model_copy(update={"seed": spec.training.seed + n}) for n in range(seeds)]
     return [spec.model_copy(update={"training": training}) for training in trainings]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from models import evaluation, recommenders, sampling, srms, training
+from models import evaluation, sampling, srms, training
 from models import trained as trained_module
 from models.evaluation import Ranker, burden, ranks
 from models.llms import causal
@@ -117,7 +117,7 @@ def test_a_runs_models_are_taken_over_and_ranked_as_its_fleet_shows(
     large: bool, population: Population, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:  # a large catalogue has another loss, and another key
-        for module in (recommenders, sampling, trained_module):
+        for module in (sampling, trained_module):
             monkeypatch.setattr(module, "LARGE", 10)
     spec = Spec(srm=srm_spec(), llm=LLM, list_length=20)
     run = prepare(population, spec, WholeCatalogue(), Fusion(alpha=1), (), print, False)
