@@ -122,9 +122,7 @@ def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
         complaints.append(("recommenders.list_length", f"{length}: the data set has {items} items"))
     beams, length = getattr(llm, "beams", None), scenario.recommenders.list_length
     if beams is not None and beams < length:
-        complaints.append(
-            ("recommenders.llm.beams", f"{beams}: as many beams as a list has items are needed, {length}")
-        )
+        complaints.append(("recommenders.llm.beams", f"{beams}: fewer than the {length} items of a list"))
     if isinstance(catalogue, PopularCatalogue) and catalogue.items > items:
         complaints.append(("fleet.catalogue.items", f"{catalogue.items}: the data set has {items}"))
     return complaints

@@ -128,6 +128,15 @@ def test_fast_and_live_agree_for_every_small_model_and_policy(scenario: Path, ki
     assert said[-1] == "fast and live agree on 12 devices"
 
 
+@pytest.mark.parametrize("beams", [None, 20])
+def test_fast_and_live_agree_where_codes_name_the_items(scenario: Path, beams: int | None) -> None:
+    said: list[str] = []
+    codes = {"kind": "t5", "item_ids": "semantic_behaviour", "levels": 1, "codebook": 40, "beams": beams}
+    llm = {**codes, "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}}
+    assert check_live(read(scenario, [f"recommenders.llm={json.dumps(llm)}"]), said.append)
+    assert said[-1] == "fast and live agree on 12 devices"
+
+
 def test_without_delay_and_blocking_every_step_is_shown_with_the_freshest_list(scenario: Path, tmp_path: Path) -> None:
     still = [
         "network.rtt_ms=0",

@@ -13,8 +13,8 @@ import torch
 from models import evaluation, sampling, srms, training
 from models import trained as trained_module
 from models.evaluation import Ranker, burden, ranks
-from models.llms import causal
-from models.llms.causal import Causal
+from models.llms import causal, t5
+from models.llms.item_codes import digits
 from models.recommenders import prepare
 from models.srms.base import Srm
 from models.srms.ttt4rec import Model as Ttt4Rec
@@ -24,12 +24,12 @@ from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.data import LastSplit
 from scenarios.schema.fleet import Fusion, WholeCatalogue
-from scenarios.schema.recommenders import CausalLlm, SrmKind, Training
+from scenarios.schema.recommenders import CausalLlm, SrmKind, T5Llm, Training
 from scenarios.schema.recommenders import Recommenders as Spec
 from scenarios.schema.recommenders import Srm as SrmSpec
 from scenarios.split import split
 
-KINDS = (*get_args(SrmKind), "llm")
+KINDS = (*get_args(SrmKind), "llm", "t5")
 SHORT = Training(epochs=1, batch_size=8, learning_rate=0.01)
 WINDOW = 8
 
@@ -43,16 +43,23 @@ def srm_spec(kind: str = "sasrec") -> SrmSpec:
 LLM = CausalLlm(width=8, layers=1, heads=2, window=WINDOW, training=SHORT)
 
 
+T5 = T5Llm(width=8, layers=1, heads=2, window=WINDOW, training=SHORT)
+
+
 def untrained(kind: str, n_items: int) -> Ranker:
     torch.manual_seed(1)
-    model: Ranker = causal.build(n_items, LLM) if kind == "llm" else srms.build(n_items, srm_spec(kind))
-    return model.eval()
+    match kind:
+        case "llm":
+            return causal.build(n_items, LLM).eval()
+        case "t5":
+            return t5.build(digits(n_items), T5).eval()
+    return srms.build(n_items, srm_spec(kind)).eval()
 
 
 @torch.no_grad()
 def scores_of(model: Ranker, history: npt.NDArray[np.int32], n_items: int) -> list[float]:
     """Each item's score: as a device goes about it item by item, or as the cloud's model is asked."""
-    if isinstance(model, Causal):
+    if not isinstance(model, Srm):
         fresh = np.setdiff1d(np.arange(n_items), history)
         [(ids, logits)] = model.candidates([history], n_items)
         assert sorted(ids.tolist()) == fresh.tolist()
@@ -112,14 +119,15 @@ def test_scores_that_are_no_numbers_rank_nothing_first(population: Population) -
         ranks(model, population)
 
 
+@pytest.mark.parametrize("llm", [LLM, T5], ids=lambda llm: llm.kind)
 @pytest.mark.parametrize("large", [False, True])
 def test_a_runs_models_are_taken_over_and_ranked_as_its_fleet_shows(
-    large: bool, population: Population, monkeypatch: pytest.MonkeyPatch
+    large: bool, llm: CausalLlm | T5Llm, population: Population, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:  # a large catalogue has another loss, and another key
         for module in (sampling, trained_module):
             monkeypatch.setattr(module, "LARGE", 10)
-    spec = Spec(srm=srm_spec(), llm=LLM, list_length=20)
+    spec = Spec(srm=srm_spec(), llm=llm, list_length=20)
     run = prepare(population, spec, WholeCatalogue(), Fusion(alpha=1), (), print, False)
     monkeypatch.setattr(training, "train", None)  # whoever trains again fails
     users, steps = population.replayed, population.steps
@@ -128,12 +136,12 @@ def test_a_runs_models_are_taken_over_and_ranked_as_its_fleet_shows(
     at = np.concatenate([np.arange(steps[user]) for user in users])
     freshest = run.outcomes.ranks(rows, at, at, at + 1)
 
-    def within_list(spec: SrmSpec | CausalLlm) -> npt.NDArray[np.int64]:
+    def within_list(spec: SrmSpec | CausalLlm | T5Llm) -> npt.NDArray[np.int64]:
         found = ranks(trained(population, spec, "", print, False)[0], population)
         return np.where(found <= 20, found, 0)
 
     assert within_list(spec.srm).tolist() == alone.tolist()
-    assert within_list(LLM).tolist() == freshest.tolist()
+    assert within_list(llm).tolist() == freshest.tolist()
 
 
 def test_what_is_predicted_moves_no_weight(population: Population) -> None:

@@ -12,14 +12,17 @@ import torch
 from models.blocks import Blocks, best
 from models.catalogue import part_of
 from models.live import Live
-from models.llms import causal
+from models.llms import causal, t5
+from models.llms.causal import Causal
+from models.llms.item_codes import numbered
+from models.llms.t5 import T5
 from models.outcomes import NOTHING, SHORTEST, OutcomeStore
 from models.signals import NAMES, signal
 from models.srms import build
 from scenarios.behaviour import build as behaviour_of
 from scenarios.population import Population
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue, PopularCatalogue, WholeCatalogue
-from scenarios.schema.recommenders import CausalLlm, Srm, SrmKind
+from scenarios.schema.recommenders import CausalLlm, Srm, SrmKind, T5Llm
 
 LENGTH = 12
 N_ITEMS = 60
@@ -29,6 +32,13 @@ N_ITEMS = 60
 def population(make_population: Callable[..., Population]) -> Population:
     """A few users: the oracle takes its time."""
     return make_population(users=7)
+
+
+def opinionated() -> Causal:
+    """An untrained Llama of marked opinions."""
+    made = causal.build(N_ITEMS, CausalLlm(width=8, layers=1, heads=2, window=8))
+    torch.nn.init.normal_(made.network.model.embed_tokens.weight)
+    return made
 
 
 class World:
@@ -43,13 +53,13 @@ class World:
         dtype: torch.dtype = torch.float64,
         length: int = LENGTH,
         signals: Sequence[str] = ("footrule",),
+        llm: Callable[[], Causal | T5] = opinionated,
     ) -> None:
         torch.manual_seed(4)
         n_items = population.behaviour.n_items
         self.population, self.length, self.dtype, self.signals = population, length, dtype, signals
         self.srm = build(n_items, Srm.model_validate({"kind": kind, "width": 8, "layers": 1, "window": 6}))
-        self.llm = causal.build(n_items, CausalLlm(width=8, layers=1, heads=2, window=8))
-        torch.nn.init.normal_(self.llm.network.model.embed_tokens.weight)
+        self.llm = llm()
         self.srm.to(dtype).eval()
         self.llm.to(dtype).eval()
         self.fusion = fusion or Fusion()
@@ -129,6 +139,27 @@ FUSIONS = [
 @pytest.mark.parametrize("kind", get_args(SrmKind))
 def test_the_store_is_the_oracle(kind: str, fusion: Fusion, population: Population, tmp_path: Path) -> None:
     assert_same(World(population, kind, fusion), tmp_path)
+
+
+@pytest.mark.parametrize("beams", [None, LENGTH])
+def test_the_store_is_the_oracle_where_codes_name_the_items(
+    beams: int | None, population: Population, tmp_path: Path
+) -> None:
+    """Every item scored, or so few beams that lists miss some of the best: batches and one by one miss the same."""
+    paths = np.random.default_rng(0).integers(20, size=(N_ITEMS, 1))
+
+    def named() -> T5:
+        made = t5.build(numbered(paths), T5Llm(width=8, layers=1, heads=2, window=8, beams=beams))
+        torch.nn.init.normal_(made.network.shared.weight)
+        return made
+
+    world = World(population, llm=named)
+    assert_same(world, tmp_path)
+    assert isinstance(world.llm, T5)
+    history = [population.behaviour.stream(int(user))[:5] for user in population.replayed]
+    lists = [ids.tolist() for ids, _ in world.llm.candidates(history, LENGTH)]
+    world.llm.beams = None
+    assert (lists == [ids.tolist() for ids, _ in world.llm.candidates(history, LENGTH)]) == (beams is None)
 
 
 @pytest.mark.parametrize("kind", get_args(SrmKind))
@@ -252,6 +283,7 @@ def test_float32_parts_from_float64_only_at_near_ties(population: Population, tm
 
 def test_margins_are_zero_at_ties_and_wide_elsewhere(population: Population) -> None:
     world = World(population)
+    assert isinstance(world.llm, Causal)
     torch.nn.init.zeros_(world.llm.network.model.embed_tokens.weight)
     torch.nn.init.zeros_(world.srm.items.weight)
     device = world.live().device(int(population.replayed[0]))

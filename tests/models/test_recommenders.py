@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import training, weights
+from models import trained, training, weights
 from models.llms import causal
 from models.recommenders import Recommenders, prepare
 from scenarios.behaviour import save
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue, PopularCatalogue
-from scenarios.schema.recommenders import CausalLlm, LocalLlm, Srm, Training
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, Srm, T5Llm, Training
 from scenarios.schema.recommenders import Recommenders as Spec
 
 SHORT = Training(epochs=2, batch_size=8, learning_rate=0.01)
@@ -51,8 +51,12 @@ def test_the_second_time_nothing_is_trained(population: Population, monkeypatch:
     assert again.facts["llm"]["parameters"] > 0
 
 
-def test_the_second_time_torch_is_not_even_imported(population: Population, tmp_path: Path) -> None:
-    recommenders = made(population)
+@pytest.mark.parametrize("llm", [SPEC.llm, T5Llm(width=8, layers=1, heads=2, training=SHORT)], ids=lambda llm: llm.kind)
+def test_the_second_time_torch_is_not_even_imported(
+    llm: CausalLlm | T5Llm, population: Population, tmp_path: Path
+) -> None:
+    spec = SPEC.model_copy(update={"llm": llm})
+    recommenders = made(population, spec)
     ranks = every_rank(recommenders)
     reference = recommenders.reference("footrule")
     recommenders.outcomes.flush()
@@ -68,7 +72,7 @@ from models.recommenders import prepare
 
 data = load(Path({str(tmp_path / "data")!r}))
 population = Population(data, data.lengths // 2, data.lengths * 2 // 3)
-spec = Spec.model_validate_json({SPEC.model_dump_json()!r})
+spec = Spec.model_validate_json({spec.model_dump_json()!r})
 made = prepare(population, spec, NoCatalogue(), Fusion(), ("footrule",), print, False)
 users = population.replayed
 ranks = made.outcomes.ranks(users, np.zeros_like(users), np.zeros_like(users), population.steps[users])
@@ -79,6 +83,34 @@ print(len(made.facts), "torch" in sys.modules)
     save(population.behaviour, tmp_path / "data")
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["True", "True", "5", "False"]
+
+
+def test_a_t5_is_opened_with_the_codes_that_it_was_trained_with(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = np.random.default_rng(3).standard_normal((population.behaviour.n_items, 6))
+    monkeypatch.setattr("models.text.title_vectors", lambda behaviour, announce: drawn)
+    of_text = T5Llm(
+        item_ids="semantic_text", levels=1, codebook=20, width=8, layers=1, heads=2, window=8, training=SHORT
+    )
+    spec = SPEC.model_copy(update={"llm": of_text})
+    first = made(population, spec)
+    ranks = every_rank(first)
+    # Another machine may have no model of texts, or one that rounds otherwise.
+    monkeypatch.setattr("models.text.title_vectors", None)
+    again = made(population, spec)
+    assert again.llm_key == first.llm_key
+    assert again._models[1].candidates([np.array([3])], 12)[0][0].tolist() == (
+        first._models[1].candidates([np.array([3])], 12)[0][0].tolist()
+    )
+    searched = made(population, spec.model_copy(update={"llm": of_text.model_copy(update={"beams": 12})}))
+    assert searched.llm_key == first.llm_key
+    assert searched.key != first.key
+    assert every_rank(searched) != ranks
+    path = weights.path_of(first.llm_key)
+    path.write_bytes(weights.path_of(first.srm_key).read_bytes())
+    with pytest.raises(ModelError, match="no weights of a T5"):
+        trained.open_llm(population.behaviour.n_items, of_text, first.llm_key)
 
 
 def test_a_damaged_weights_file_is_said_and_trained_anew(

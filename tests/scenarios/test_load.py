@@ -17,7 +17,7 @@ from scenarios.errors import ScenarioError
 from scenarios.load import LIBRARY, dump, find, load
 from scenarios.schema import Scenario
 from scenarios.schema.data import Imported, MomentSplit
-from scenarios.schema.recommenders import LocalLlm
+from scenarios.schema.recommenders import LocalLlm, LocalT5
 from simulator.policies import AnyPolicy
 
 Schema = Scenario[AnyPolicy]
@@ -72,6 +72,9 @@ MISTAKES = [
     ("data: {source: {kind: imported, path: gone}}", "s.yaml:7: data.source.path: gone: no such folder, expected what `recfleet data import` wrote"),
     ("data: {source: {kind: imported, path: .}}", "s.yaml:7: data.source.path: .: not a data set, expected what `recfleet data import` wrote"),
     ("recommenders: {llm: {kind: local, path: gone}}", "s.yaml:7: recommenders.llm.path: gone: no such folder, expected a Hugging Face model"),
+    ("recommenders: {llm: {kind: local_t5, path: gone}}", "s.yaml:7: recommenders.llm.path: gone: no such folder, expected a Hugging Face model"),
+    ("recommenders: {llm: {kind: t5, beams: 20}}", "s.yaml:7: recommenders.llm.beams: 20: fewer than the 50 items of a list"),
+    ("recommenders: {llm: {kind: t5, width: 30}}", "s.yaml:7: recommenders.llm: width (30) must be a multiple of heads (4)"),
     ("data: {source: {kind: movielens-1m, users: 7000}}", "s.yaml:7: data.source.users: 7000: the data set has 6040"),
     ("data: {source: {kind: synthetic, items: 20}}", "s.yaml:1: recommenders.list_length: 50: the data set has 20 items"),
     ("fleet: {catalogue: {kind: popular, items: 1683}}", "s.yaml:7: fleet.catalogue.items: 1683: the data set has 1682"),
@@ -158,20 +161,22 @@ def test_overrides_that_do_not_fit(tmp_path: Path, assignment: str, complaint: s
     assert refusal(tmp_path, HEAD, assignment) == [f"--set {assignment}: {complaint}"]
 
 
-def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["local", "local_t5"])
+def test_paths_are_relative_to_the_file(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.csv").write_text("user_id,item_id,timestamp\n" + "".join(f"1,{n},{n}\n" for n in range(60)))
     save(read_interactions(tmp_path / "x.csv"), tmp_path / "mine")
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").touch()
     (model / "model.safetensors").touch()
-    text = HEAD + "data: {source: {kind: imported, path: mine}}\nrecommenders: {llm: {kind: local, path: ./model}}\n"
+    text = f"{HEAD}data: {{source: {{kind: imported, path: mine}}}}\n"
+    text += f"recommenders: {{llm: {{kind: {kind}, path: ./model}}}}\n"
     path = write(tmp_path, text)
     monkeypatch.chdir("/")
     scenario = load(path, Schema)
     assert isinstance(scenario.data.source, Imported)
     assert scenario.data.source.path == tmp_path / "mine"
-    assert isinstance(scenario.recommenders.llm, LocalLlm)
+    assert isinstance(scenario.recommenders.llm, LocalLlm | LocalT5)
     assert scenario.recommenders.llm.path == model
     elsewhere = tmp_path / "results"
     elsewhere.mkdir()

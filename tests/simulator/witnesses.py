@@ -37,9 +37,11 @@ def between(*values: Any, at: str = "", given: Document | None = None) -> Witnes
     return Witness(values, given or {}, at)
 
 
+TRAINING = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02}
+
+
 def base() -> Document:
     """A small, busy world: ten devices ask one replica as fast as it can answer, and one message in ten is lost."""
-    training = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02}
     return {
         "version": 1,
         "name": "keys",
@@ -48,8 +50,8 @@ def base() -> Document:
             "pace": {"kind": "drawn", "think_time_s": 0.4, "session_length": 6, "pause_s": 3, "start_spread_s": 1},
         },
         "recommenders": {
-            "srm": {"width": 8, "layers": 1, "heads": 1, "window": 8, "training": training},
-            "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 2, "window": 8, "training": training},
+            "srm": {"width": 8, "layers": 1, "heads": 1, "window": 8, "training": TRAINING},
+            "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 2, "window": 8, "training": TRAINING},
             "list_length": 10,
         },
         "fleet": {"timeout_s": 1.0},
@@ -71,6 +73,14 @@ def typical(folder: Path) -> Typical:
         data.RecordedPace: {"longest_gap_s": 5.0, "start_spread_s": 1.0},
         data.Surge: {"from_s": 0.2, "until_s": 4.0},
         recommenders.LocalLlm: {"path": str(folder / "llama-a"), "window": 8},
+        recommenders.LocalT5: {"path": str(folder / "t5-a"), "window": 8},
+        recommenders.T5Llm: {
+            "width": 8,
+            "layers": 1,
+            "heads": 2,
+            "window": 8,
+            "training": base()["recommenders"]["srm"]["training"],
+        },
         fleet.PopularCatalogue: {"items": 6},
         fleet.Blocking: {"deadline_ms": 150},
         fleet.Churn: {"lifetime_s": 3.0},
@@ -128,7 +138,7 @@ ALIKE = (
     (r"(?<=\.radio)\[[^]]*\]", "[]"),
     (r"^data\.source\[(movielens-100k|movielens-1m|imported)\]\.users", "data.source[kept].users"),
     (r"^sweep\.policies\[bucket\]\.rule\[", "sweep.policies["),
-    (r"^recommenders\.(srm|llm\[causal\])\.training", "training"),
+    (r"^recommenders\.(srm|llm\[(causal|t5)\])\.training", "training"),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
 
@@ -142,6 +152,8 @@ def name_of(path: str) -> str:
 
 LONG_RETRY = {"fleet.retry[backoff].attempts": 4, "fleet.timeout_s": 0.2}
 IN_TOKENS = {"cloud.batching[continuous].slots": 3}
+CLUSTERS = {"recommenders.llm[t5].item_ids": "semantic_behaviour"}
+MANY_ITEMS = {"data.source[synthetic].items": 150}
 THREE = {"cloud.replicas": 3, "cloud.batching[static].max_size": 1, "cloud.service.milliseconds": {1: 400, 64: 400}}
 PRICES, HEEDED = {"cloud.pricing[backlog].settle_s": 0.5}, {"sweep.policies[priced].threshold": 2.0}
 BUSY = {"cloud.batching[static].max_size": 1, "cloud.service.milliseconds": {1: 150, 64: 150}}
@@ -215,6 +227,22 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.llm[causal].dropout": between(0.0, 0.5),
         "recommenders.llm[local].path": between(str(folder / "llama-a"), str(folder / "llama-b")),
         "recommenders.llm[local].window": between(4, 8),
+        # Ids of titles need a model that reads them (tests/models/test_recommenders.py).
+        "recommenders.llm[t5].item_ids": between("digits", "token", "semantic_behaviour"),
+        "recommenders.llm[t5].levels": between(1, 2, given=CLUSTERS),
+        "recommenders.llm[t5].codebook": between(4, 8, given=CLUSTERS),
+        "recommenders.llm[t5].width": between(8, 12),
+        "recommenders.llm[t5].layers": between(1, 2),
+        "recommenders.llm[t5].heads": between(2, 4),
+        "recommenders.llm[t5].window": between(4, 8),
+        "recommenders.llm[t5].dropout": between(0.0, 0.5),
+        "recommenders.llm[t5].beams": between(
+            None, 10, given={**MANY_ITEMS, **CLUSTERS, "recommenders.llm[t5].codebook": 40}
+        ),
+        "recommenders.llm[local_t5].path": between(str(folder / "t5-a"), str(folder / "t5-b")),
+        "recommenders.llm[local_t5].item_ids": Witness(),
+        "recommenders.llm[local_t5].window": between(4, 8),
+        "recommenders.llm[local_t5].beams": between(None, 10, given=MANY_ITEMS),
         "recommenders.list_length": between(10, 15),
         "recommenders.precision": Witness(),
         "fusion.over": Witness(),

@@ -1,10 +1,14 @@
 """A T5 of a few thousand weights with opinions of its own, and what it says when it is asked in the ordinary way."""
 
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from models.llms.item_codes import PAD, ItemCodes
+from models.llms.local_t5 import AFTER, BEFORE, BETWEEN
+
+WORDS = ["<pad>", "</s>", "<unk>", *"0123456789", *f"{BEFORE}{BETWEEN}{AFTER}".split()]
 
 
 def network(
@@ -50,3 +54,14 @@ def brute_force(made: T5ForConditionalGeneration, memory: Tensor, mask: Tensor, 
         each = said.gather(2, answers[..., None])[..., 0]
         scores.append(each.masked_fill(answers == PAD, 0.0).sum(1))
     return torch.stack(scores)
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Of P5's words and single digits."""
+    vocabulary = {word: token for token, word in enumerate(dict.fromkeys(WORDS))}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(individual_digits=True)]
+    )
+    made.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")

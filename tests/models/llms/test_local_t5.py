@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_t5 import network
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from small_t5 import network, tokenizer
 
 from models.llms.item_codes import END, PAD
 from models.llms.local_t5 import AFTER, BEFORE, BETWEEN, load
@@ -16,17 +14,6 @@ from scenarios.errors import ModelError
 from scenarios.schema.recommenders import LocalT5
 
 N_ITEMS = 45
-WORDS = ["<pad>", "</s>", "<unk>", *"0123456789", *f"{BEFORE}{BETWEEN}{AFTER}".split()]
-
-
-def tokenizer() -> PreTrainedTokenizerFast:
-    vocabulary = {word: token for token, word in enumerate(dict.fromkeys(WORDS))}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(individual_digits=True)]
-    )
-    made.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
 @pytest.fixture
