@@ -21,6 +21,10 @@ CEILING = 4.0
 """Nothing is worth more by far: no more than 1/17 of any distribution lies four standard deviations above its mean
 (Cantelli). An integral that went on would forbid asking long after the crowd has gone."""
 
+FURTHEST = 1.5
+"""Excess that counts at most, in targets. A queue that a crash left full at once would wind the integral up within
+seconds, long before any device can have heeded it, and then silence all of them for minutes (anti-windup)."""
+
 
 class Pricing(Protocol):
     """Told of every arrival and of every reply, in the order of time."""
@@ -52,7 +56,7 @@ class RatePrice:
 
 
 class BacklogPrice:
-    """The excess over the target, in targets, and its integral. load: gives the requests present at a replica."""
+    """The excess over the target, in targets and up to `FURTHEST`, and its integral. load: gives the requests present at a replica."""
 
     def __init__(self, spec: BacklogPricing, load: Callable[[], float]) -> None:
         self._target = spec.target
@@ -72,7 +76,7 @@ class BacklogPrice:
     def _look(self, now: int) -> None:
         grown = self._integral + self._excess * (now - self._then) * self._pace
         self._integral = min(max(grown, 0.0), CEILING)
-        self._excess = self._load() / self._target - 1
+        self._excess = min(self._load() / self._target - 1, FURTHEST)
         self._then = now
 
 
