@@ -1,5 +1,6 @@
 """A scenario's recommenders: trained once, stored once, opened only when something is missing."""
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from scenarios.behaviour import save
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue, PopularCatalogue
-from scenarios.schema.recommenders import CausalLlm, LocalLlm, Srm, T5Llm, Training
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, Srm, T5Llm, Training
 from scenarios.schema.recommenders import Recommenders as Spec
 
 SHORT = Training(epochs=2, batch_size=8, learning_rate=0.01)
@@ -190,3 +191,21 @@ def test_a_local_model_serves_as_the_cloud(population: Population, tmp_path: Pat
     (tmp_path / "llm" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="cannot be loaded"):
         every_rank(made(population, spec))
+
+
+NEUTRAL = {"srms/base.py", "weights.py", "quiet.py", "published.py", "llms/checkpoint.py"}
+"""What a T5's files import without its lists depending on it: a mark for no item, and how files are kept."""
+
+
+@pytest.mark.parametrize("item_ids", ["digits", "token", "semantic_text", "semantic_behaviour", "local"])
+def test_a_t5_s_key_follows_every_file_that_makes_it(item_ids: str) -> None:
+    local = item_ids == "local"
+    files = trained.sources(LocalT5(path=Path()) if local else T5Llm.model_validate({"item_ids": item_ids}))
+    of_others = {"semantic_text": "behaviour_vectors.py", "semantic_behaviour": "text.py"}.get(item_ids, "")
+    known = {*files, *trained.TRAINING, *NEUTRAL, of_others}
+    for name in files:
+        for node in ast.walk(ast.parse((weights.ROOM / name).read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("models"):
+                inner = Path(*str(node.module).split(".")[1:])
+                made_of = [inner / each.name for each in node.names] if (weights.ROOM / inner).is_dir() else [inner]
+                assert {str(each.with_suffix(".py")) for each in made_of} <= known, name
