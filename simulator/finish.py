@@ -31,6 +31,7 @@ def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: 
         "requests": result.requests,
         "devices": result.devices,
         "series": result.series,
+        "ages": result.ages,
         "shifts": shift_table(result.shifts, result.slow),
         "detours": detour_table(result.detours),
         "users": boiled.users,

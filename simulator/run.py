@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from simulator.accuracy import device_table
+from simulator.ages import Ages
 from simulator.clock import SECOND
 from simulator.cloud.shares import shares
 from simulator.conduct import conduct
@@ -41,6 +42,7 @@ class Result:
     requests: pd.DataFrame
     devices: pd.DataFrame
     series: pd.DataFrame
+    ages: pd.DataFrame
     ledger: Ledger
     duration_s: float
     busy_s: float
@@ -96,7 +98,8 @@ def _result(
     conduct(log, world.fleet, lived, stage.departures)
     windows = Windows.over(last)
     audience = Audience(windows, stage.pace, lived, fleet.waits)
-    pieces = audience.watch(shown(world, log, lived, ranks))
+    ages = Ages()
+    pieces = ages.watch(audience.watch(shown(world, log, lived, ranks)))
     devices = device_table(world, log, lived, fleet.waited, fleet.held_back, pieces)
     devices["radio_j"] = radio_joules(log, access_classes(world.network), stage.network.classes)
     devices["compute_j"] = stage.pace.joules(lived)
@@ -105,6 +108,7 @@ def _result(
         requests=request_table(log, world.device_users, shares(log, accounts.detours, world.cloud)),
         devices=devices,
         series=series(windows, log, accounts, world.cloud, audience),
+        ages=ages.table(),
         ledger=ledger,
         duration_s=last / SECOND,
         busy_s=sum(accounts.busy) / SECOND,
