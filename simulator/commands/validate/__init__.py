@@ -19,9 +19,9 @@ def command(file: Path | None, quick: bool, seed: int) -> int:
     Every case is made of scenario keys and run by the engine that scenarios run on. A row gives what theory says, the
     simulated mean with an interval (95% for all rows together, so that each is wider), and the relative error. It holds
     where theory lies in the interval and the error is at most 2%, or 5% at 0.95. What is known to be chance (more
-    requests came than the rate says, or longer ones) is taken off the means by control variates. Where Ciw is
-    installed, the same customers go through it as well, and each must leave both at the same time. The exit code is 1
-    where a row does not hold.
+    requests came than the rate says, or longer ones) is taken off the means by control variates, and what so many draws
+    come to over all runs has rows of its own. Where Ciw is installed, the same customers go through it as well, and
+    each must leave both at the same time. The exit code is 1 where a row does not hold.
     """
     import json
     import os

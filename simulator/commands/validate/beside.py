@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from simulator.commands.validate.cases import CASES, Case
-from simulator.commands.validate.rows import Row
+from simulator.commands.validate.rows import UTILISATIONS, Row
 from simulator.commands.validate.worlds import poisson, simulate
 from simulator.outcomes import FloatArray
 
-UTILISATION = 0.9
 REQUESTS = 3000
 ROUNDING_S = 1e-5
 """Ours counts nanoseconds, Ciw adds up floats."""
@@ -24,12 +23,13 @@ ROUNDS = 0.01
 """Relative error allowed where ours shares a server by rounds, and Ciw by a limit of ever shorter ones."""
 
 
-def side_by_side(seed: int) -> list[Row]:
-    """A row for each case that Ciw knows. Needs Ciw."""
-    return [compare(case, UTILISATION, seed) for case in CASES if case.sources is None and "bulk" not in case.name]
+def side_by_side(seed: int, requests: int = REQUESTS) -> list[Row]:
+    """A row for each case that Ciw knows, at each utilisation, of so many expected requests. Needs Ciw."""
+    known = [case for case in CASES if case.sources is None and "bulk" not in case.name]
+    return [compare(case, utilisation, seed, requests) for case in known for utilisation in UTILISATIONS]
 
 
-def compare(case: Case, utilisation: float, seed: int, requests: int = REQUESTS) -> Row:
+def compare(case: Case, utilisation: float, seed: int, requests: int) -> Row:
     """The mean stay of all who come, by Ciw (as theory) and by ours; it holds if all single stays agree."""
     log = simulate(poisson(case.cloud, case.asking(utilisation), requests, seed, case.patience_s), seed).requests
     log = log.sort_values("arrived_s", kind="stable")

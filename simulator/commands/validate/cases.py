@@ -51,6 +51,12 @@ class Case:
     sources: int | None = None
     requests: tuple[int, int, int, int] = (100_000, 100_000, 100_000, 100_000)
 
+    @property
+    def law(self) -> str:
+        """What draws the service times."""
+        spread = self.cloud["service"].get("spread")
+        return "tokens" if spread is None else str(spread["kind"]).replace("none", "constant")
+
     def asking(self, utilisation: float) -> float:
         """The argument of `theory` for a utilisation."""
         if self.sources is None:

@@ -13,8 +13,9 @@ they were longer than the mean says, or long ones met a long queue. Each such ch
 - drift: load at the end less that at the beginning, and its square, as a steady queue comes back.
 
 They serve as control variates (Lavenberg & Welch, Management Science 27(3), 1981): what they explain is taken off the
-means. The load is the work in the system, the number that wait, or the number present. For one server they leave little
-but the chance of the second moment of service, however busy it is.
+means, and so would be a server that is a little too slow. That the first three do have mean 0 is therefore held by
+itself, over all runs together (`rows.POOLED`). The load is the work in the system, the number that wait, or the number
+present. For one server they leave little but the chance of the second moment of service, however busy it is.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def batches(
         met_by_arrivals = crowd.before(came)
         at, time, met_at_service = begin, work, crowd.at(begin)
     surprise = time - 1
-    controls = [_total(edges, at, surprise), _total(edges, at, surprise * met_at_service)]
+    sums["services"], sums["worked"] = _total(edges, at), _total(edges, at, time)
+    controls = [sums["worked"] - sums["services"], _total(edges, at, surprise * met_at_service)]
     if rate is not None:
         sums["expected"] = rate * sums["span"]
         controls += [
@@ -125,7 +127,9 @@ def batches(
             _total(edges, came, met_by_arrivals) - rate * crowd.integral(edges),
         ]
     if think_s is not None:
-        controls += [_thinking(requests, think_s, edges)]
+        when, thought = _thinking(requests, think_s)
+        sums["thinks"], sums["thought"] = _total(edges, when), _total(edges, when, thought)
+        controls += [sums["thought"] - sums["thinks"]]
     ends = crowd.at(edges)
     controls += [np.diff(ends), np.diff(ends**2)]
     return Batches(sums, np.stack(controls, axis=1))
@@ -175,9 +179,9 @@ def _work(stay: _Stay, servers: int) -> tuple[_Path, FloatArray]:
     return _Path(time, after, slope), met[1 : n + 1]
 
 
-def _thinking(requests: pd.DataFrame, think_s: float, edges: FloatArray) -> FloatArray:
-    """[batches] think times that ended in each, over their mean, less 1 each."""
+def _thinking(requests: pd.DataFrame, think_s: float) -> tuple[FloatArray, FloatArray]:
+    """When each think time ended, and how long it was over the mean."""
     by_device = requests.sort_values(["device", "step"])
     thought = by_device["sent_s"] - by_device.groupby("device")["answered_s"].shift()
     known = thought.notna().to_numpy()
-    return _total(edges, by_device["sent_s"].to_numpy()[known], thought.to_numpy()[known] / think_s - 1)
+    return by_device["sent_s"].to_numpy()[known], thought.to_numpy()[known] / think_s

@@ -28,16 +28,22 @@ KEPT = (0.1, 0.99)
 """Of a run: what lies before still fills, and what lies behind may miss requests that would have come."""
 _EXACT = {"worked_on": 1.0}
 """Share of those served that were worked on."""
+POOLED = {"mean_service": ("worked", "services"), "arrivals": ("came", "expected"), "mean_think": ("thought", "thinks")}
+"""What control variates take off the means, so that only a look at all runs of a law together can tell that it is not
+1 but nearly so."""
 CONFIDENCE = 0.95
 """That all intervals together hold their means."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity of one case. simulated, low, high, relative_error: None where the run broke a law of its own."""
+    """One quantity of one case. simulated, low, high, relative_error: None where the run broke a law of its own.
+
+    utilisation: None of what is drawn alike at all of them, and taken together.
+    """
 
     case: str
-    utilisation: float
+    utilisation: float | None
     quantity: str
     theory: float
     simulated: float | None
@@ -65,14 +71,16 @@ class _Compared:
     """A quantity before its interval is drawn, which is wider the more of them there are."""
 
     case: str
-    utilisation: float
+    utilisation: float | None
     quantity: str
     theory: float
     estimate: Estimate | None
 
 
-def tolerance(utilisation: float) -> float:
+def tolerance(utilisation: float | None) -> float:
     """Largest relative error allowed."""
+    if utilisation is None:
+        return 0.01
     return 0.02 if utilisation <= 0.9 else 0.05
 
 
@@ -98,11 +106,15 @@ def validate(
     bar = tqdm(runs_done, "simulating queues", total=len(tasks), unit=" runs", leave=False, disable=silent)
     done = dict(zip(order, bar, strict=True))
     compared, broken = [], []
+    drawn: dict[tuple[str, str], list[Batches | None]] = {}
     for place, (case, utilisation) in enumerate(cells):
         runs = [done[place * REPLICATIONS + r] for r in range(REPLICATIONS)]
         broken += [f"{case.name} at {utilisation}: {run}" for run in runs if isinstance(run, str)]
         sound = [run for run in runs if isinstance(run, Batches)]
         compared += list(_compare(case, utilisation, sound if len(sound) == REPLICATIONS else None))
+        for name in _drawn(case):
+            drawn.setdefault(name, []).extend(run if isinstance(run, Batches) else None for run in runs)
+    compared += [_pooled(law, quantity, runs) for (law, quantity), runs in drawn.items()]
     confidence = 1 - (1 - CONFIDENCE) / max(len(compared), 1)
     return Validation([_row(each, confidence, 1 / math.sqrt(share)) for each in compared], broken)
 
@@ -163,6 +175,21 @@ def _compare(case: Case, utilisation: float, runs: list[Batches] | None) -> Iter
     flow = float(sums["stayed"].sum() / sums["span"].sum())
     apart = ratio(sums["shown"] - sums["stayed"], sums["span"])
     yield _Compared(case.name, utilisation, "little", flow, replace(apart, mean=apart.mean + flow))
+
+
+def _drawn(case: Case) -> list[tuple[str, str]]:
+    """(law, quantity) of all that its runs draw."""
+    asks = ("Poisson", "arrivals") if case.sources is None else ("lognormal", "mean_think")
+    return [(f"all {case.law}", "mean_service"), (f"all {asks[0]}", asks[1])]
+
+
+def _pooled(law: str, quantity: str, runs: list[Batches | None]) -> _Compared:
+    """All that was drawn by a law, in every run, over what it is in the mean."""
+    sound = [run for run in runs if run is not None]
+    if len(sound) < len(runs):
+        return _Compared(law, None, quantity, 1.0, None)
+    over, under = (np.concatenate([run.sums[name] for run in sound]) for name in POOLED[quantity])
+    return _Compared(law, None, quantity, 1.0, ratio(over, under))
 
 
 def _row(compared: _Compared, confidence: float, slack: float) -> Row:

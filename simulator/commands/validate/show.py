@@ -24,8 +24,9 @@ def table(found: Validation) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
+    utilisation = "-" if row.utilisation is None else f"{row.utilisation:g}"
     if row.simulated is None or row.low is None or row.high is None or row.relative_error is None:
-        return (row.case, f"{row.utilisation:g}", row.quantity, f"{row.theory:.5g}", "-", "-", "-", "-", "FAILS")
+        return (row.case, utilisation, row.quantity, f"{row.theory:.5g}", "-", "-", "-", "-", "FAILS")
     numbers = (f"{value:.5g}" for value in (row.theory, row.simulated, row.low, row.high))
     error = f"{100 * row.relative_error:.2f}%"
-    return (row.case, f"{row.utilisation:g}", row.quantity, *numbers, error, "holds" if row.holds else "FAILS")
+    return (row.case, utilisation, row.quantity, *numbers, error, "holds" if row.holds else "FAILS")
