@@ -80,7 +80,11 @@ class Plan:
 
 
 def plan(experiment: Experiment, most: int, say: Say) -> Plan:
-    """Find the cheapest of 1 .. `most` replicas and of the sweep's points. Raises `ScenarioError`."""
+    """Find the cheapest of up to `most` replicas and of the sweep's points. Raises `ScenarioError`.
+
+    Fewer replicas than the scenario has crash or brown out one by one are not tried: what befalls one that is not there
+    would befall none, and the plan would be for a better world.
+    """
     return _Search(experiment, most, say).run()
 
 
@@ -152,9 +156,17 @@ class _Search:
             raise ScenarioError(
                 "objective: nothing is asked for, expected a bound, such as --set objective.p95_latency_s=1"
             )
+        self.least = self.scenario.cloud.fewest_replicas
+        if most < self.least:
+            raise ScenarioError(
+                f"cloud: crashes or brownouts have one of replica {self.least - 1}, so {self.least} replicas are the "
+                f"fewest, but {most} the most that may be had"
+            )
         experiment.rehearse()
 
     def run(self) -> Plan:
+        if self.least > 1:
+            self._skip(self.least - 1)
         starts = []
         for point in self.experiment.points:
             spare, rate, network_s = self._with_replicas_to_spare(point)
@@ -162,7 +174,8 @@ class _Search:
             out = wanted is not None and best < wanted
             self._note("replicas to spare", spare, "out: accuracy" if out else f"{rate:.3g} requests/s at most")
             if not out:
-                replicas = guess(self.scenario.cloud, rate, network_s, self.objective, self.most)
+                guessed = guess(self.scenario.cloud, rate, network_s, self.objective, self.most)
+                replicas = max(guessed, self.least)
                 starts.append((self._cost(spare, replicas), replicas, point))
         fewest = [self._fewest(point, replicas) for _, replicas, point in sorted(starts, key=lambda each: each[:2])]
         waiting = sorted((each for each in fewest if each is not None), key=lambda each: (each.usd, each.replicas))
@@ -184,7 +197,7 @@ class _Search:
         """The fewest replicas that keep the objective in all screened replications, near the guess; None where none."""
         found = self._screened(point, replicas)
         if found is not None:
-            while replicas > 1:
+            while replicas > self.least:
                 fewer = self._screened(point, replicas - 1)
                 if fewer is None:
                     return found
@@ -234,12 +247,19 @@ class _Search:
         return sized, float(per_window.max()) / BUSIEST_S, network_s
 
     def _sized(self, replicas: int) -> AnyScenario:
-        cloud = self.scenario.cloud.model_copy(update={"replicas": replicas})
+        cloud = Cloud.model_validate({**self.scenario.cloud.model_dump(), "replicas": replicas})
         return self.scenario.model_copy(update={"cloud": cloud})
 
     def _cost(self, spare: Sized, replicas: int) -> float:
         """Dollars per 1,000 interactions that so many replicas will about cost."""
         return spare.usd * (replicas / self.most if self.scenario.cloud.billed == "provisioned" else 1)
+
+    def _skip(self, replicas: int) -> None:
+        """Note that so many replicas, and fewer, cannot be tried."""
+        verdict = f"cannot be tried: crashes or brownouts have one of replica {replicas}"
+        row = dict.fromkeys(("step", "policy", "parameter", "replicas", *(column for column, _ in KEEPS.values())))
+        self.rows.append({**row, "step": "left out", "replicas": replicas, "verdict": verdict})
+        self.say(f"up to {replicas} replicas {verdict}")
 
     def _note(self, step: str, sized: Sized, verdict: str) -> None:
         row: dict[str, object] = {

@@ -125,6 +125,11 @@ class Cloud(Block):
         )
 
     @property
+    def fewest_replicas(self) -> int:
+        """Replicas that the crashes and brown-outs of single ones need at least."""
+        return 1 + max((getattr(each, "replica", None) or 0 for each in (*self.crashes, *self.brownouts)), default=0)
+
+    @property
     def most_replicas(self) -> int:
         """Replicas that there may ever be at once."""
         return self.scaling.max_replicas if isinstance(self.scaling, ConcurrencyScaling) else self.replicas

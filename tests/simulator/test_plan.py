@@ -74,6 +74,27 @@ def test_no_plan_is_made_where_nothing_holds(experiment: Experiment) -> None:
     assert too_few.rows["verdict"].str.startswith("leaves p95_latency_s").any()
 
 
+@pytest.mark.parametrize("key", ["crashes", "brownouts"])
+def test_a_plan_drops_nothing_that_befalls_a_replica(experiment: Experiment, key: str) -> None:
+    """What befalls the third of three does not go away where one would do: fewer are not tried."""
+    befalls = [{"kind": "scheduled", "replica": replica, "from_s": 1, "until_s": 2} for replica in (0, 2)]
+    third = Cloud.model_validate(experiment.scenario.cloud.model_dump() | {"replicas": 3, key: befalls})
+    easy = holding(experiment, Objective(failed_share=1.0))
+    befallen = Experiment(
+        **{**vars(easy), "scenario": easy.scenario.model_copy(update={"cloud": third}), "points": easy.points[:1]}
+    )
+    said: list[str] = []
+    found = plan(befallen, 4, said.append)
+    assert found.chosen is not None
+    assert found.chosen.replicas == 3
+    skipped, *tried = found.rows.to_dict("records")
+    assert min(row["replicas"] for row in tried) == 3
+    assert skipped["verdict"] == "cannot be tried: crashes or brownouts have one of replica 2"
+    assert said[0].startswith("up to 2 replicas cannot be tried")
+    with pytest.raises(ScenarioError, match="one of replica 2, so 3 replicas are the fewest, but 2 the most"):
+        plan(befallen, 2, said.append)
+
+
 def test_an_objective_is_needed(experiment: Experiment) -> None:
     with pytest.raises(ScenarioError, match="nothing is asked for"):
         plan(holding(experiment, Objective()), 4, lambda text: None)
