@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.errors import TableError
 from analysis.settle import settling
+from analysis.warmup import BATCH, FEWEST_BATCHES, mser5
 
 STATUSES = ("answered", "rejected", "timed_out", "lost", "abandoned", "in_flight")
 """How a request can end; every request has one of these."""
@@ -81,14 +82,24 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
         "ndcg_at_10": totals["ndcg_at_10"] / interactions,
         "mrr": totals["reciprocal_rank"] / interactions,
         "mean_staleness": totals["staleness"] / totals["held"] if totals["held"] else np.nan,
-        **_latency(requests),
+        **latency(requests, cell.get("warm_up_s", 0.0)),
         "utilisation": float(cell["busy_s"]) / available_s if available_s else np.nan,
         "settled": settling(requests).settled,
     }
 
 
-def _latency(requests: pd.DataFrame) -> dict[str, float]:
+def latency(requests: pd.DataFrame, warm_up_s: float | str) -> dict[str, float]:
+    """Percentiles over answered requests intended from `warm_up_s` on; "mser5": from where that rule ends the warm-up.
+
+    Where a run is too short for the rule, all of it counts.
+    """
     answered = requests.loc[requests["status"] == "answered", ["intended_s", "answered_s"]].to_numpy(float)
+    if warm_up_s == "mser5":
+        answered = answered[np.argsort(answered[:, 0], kind="stable")]
+        long_enough = len(answered) >= BATCH * FEWEST_BATCHES
+        answered = answered[(mser5(answered[:, 1] - answered[:, 0]) or 0) if long_enough else 0 :]
+    else:
+        answered = answered[answered[:, 0] >= float(warm_up_s)]
     names = [f"latency_p{percentile}_ms" for percentile in PERCENTILES]
     if not len(answered):
         return dict.fromkeys(names, np.nan)

@@ -25,6 +25,7 @@ def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: 
     else:
         result = run(world, policy, cell.seed, experiment.rehearse(), tell)
     told = facts(cell.point, cell.replication, cell.seed, result, world.cloud)
+    told["warm_up_s"] = experiment.scenario.sweep.warm_up_s
     told["policy_bytes"] = sum(experiment.recommenders.bytes_of(name) for name in policy.signals)
     boiled = digest(result.requests, result.devices, told)
     tables = {

@@ -85,10 +85,9 @@ def climb(experiment: Experiment, scenario: AnyScenario, setting: str, point: Po
         update={"data": scenario.data.model_copy(update={"pace": pace.model_copy(update={"surges": surges})})}
     )
     world = world_of(experiment, stepped, load * float(np.mean(STAIRS)))
-    demand = experiment.rehearse()
     rows = []
     for replication in range(max(scenario.sweep.replications, 2)):
-        _, result = attempt(world, point, replication_seed(experiment.scenario.seed, replication), demand)
+        _, result = attempt(experiment, world, point, replication_seed(experiment.scenario.seed, replication))
         rows.append(failing(result.requests, edges))
     return Stairs(setting, point.name, point.parameter, np.stack(rows))
 

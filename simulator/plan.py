@@ -230,9 +230,9 @@ class _Search:
 
     def _with_replicas_to_spare(self, point: Point) -> tuple[Sized, float, float]:
         """What no smaller cloud can beat, the highest rate of requests, and the network's share of the p95."""
-        world, demand = world_of(self.experiment, self._sized(self.most)), self.experiment.rehearse()
+        world = world_of(self.experiment, self._sized(self.most))
         seeds = [replication_seed(self.scenario.seed, r) for r in range(SCREENED)]
-        runs = [attempt(world, point, seed, demand) for seed in seeds]
+        runs = [attempt(self.experiment, world, point, seed) for seed in seeds]
         sized = Sized(point, self.most, tabled([summary for summary, _ in runs]))
         log = runs[0][1].requests
         arrived = np.sort(log["arrived_s"].dropna().to_numpy(float))

@@ -56,6 +56,7 @@ class Experiment:
         shared = {
             "world": scenario.model_dump(mode="json", include={"data", "fleet", "network", "cloud"}),
             "outcomes": self.recommenders.key,
+            "warm_up_s": scenario.sweep.warm_up_s,
         }
         return cells.grid(self.points, scenario.sweep.replications, scenario.seed, shared)
 

@@ -15,7 +15,6 @@ from scenarios.errors import ScenarioError
 from simulator.cells import replication_seed
 from simulator.experiment import read
 from simulator.finish import facts
-from simulator.foresight import Demand
 from simulator.policies.base import Point
 from simulator.preparation import AnyScenario, Experiment
 from simulator.run import Result, run
@@ -58,10 +57,11 @@ def world_of(experiment: Experiment, scenario: AnyScenario, load: float = 1.0) -
     return replace(world, fleet=fleet)
 
 
-def attempt(world: World, point: Point, seed: int, demand: Demand) -> tuple[Summary, Result]:
+def attempt(experiment: Experiment, world: World, point: Point, seed: int) -> tuple[Summary, Result]:
     """Run the point in this world under this seed."""
-    result = run(world, point.policy, seed, demand)
-    return summarise(result.requests, result.devices, facts(point, 0, seed, result, world.cloud)), result
+    result = run(world, point.policy, seed, experiment.rehearse())
+    told = {**facts(point, 0, seed, result, world.cloud), "warm_up_s": experiment.scenario.sweep.warm_up_s}
+    return summarise(result.requests, result.devices, told), result
 
 
 def attempts(
@@ -72,8 +72,7 @@ def attempts(
     seed: of the scenario where absent; replications of another one share nothing with it.
     """
     base = experiment.scenario.seed if seed is None else seed
-    demand = experiment.rehearse()
-    return tabled([attempt(world, point, replication_seed(base, r), demand)[0] for r in replications])
+    return tabled([attempt(experiment, world, point, replication_seed(base, r))[0] for r in replications])
 
 
 def tabled(summaries: Sequence[Summary]) -> pd.DataFrame:

@@ -25,9 +25,9 @@ class Block(BaseModel):
         if name == "milliseconds":
             for key, each in value.items():
                 _hold_to(each, LONGEST_TIME_S * 1000, f"{key:g}: {each:g}: ")
-        elif value is not None and name.endswith("_ms"):
+        elif isinstance(value, int | float) and name.endswith("_ms"):
             _hold_to(value, LONGEST_TIME_S * 1000)
-        elif value is not None and name.endswith("_s") and not name.endswith("_per_s"):
+        elif isinstance(value, int | float) and name.endswith("_s") and not name.endswith("_per_s"):
             _hold_to(value, LONGEST_TIME_S)
         return value
 

@@ -6,7 +6,7 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, SerializeAsAny
 
-from scenarios.schema.base import Block, Count
+from scenarios.schema.base import Block, Count, NonNegative
 from scenarios.schema.cloud import Cloud
 from scenarios.schema.data import Data
 from scenarios.schema.fleet import Fleet, Fusion
@@ -26,6 +26,10 @@ class Sweep(Block, Generic[PolicyT]):
     """Families of points: a policy and the values of its parameter."""
     replications: Count = 3
     """Each point is run this often, with seeds that all points share (common random numbers)."""
+    warm_up_s: NonNegative | Literal["mser5"] = 0.0
+    """Requests intended before this time of the simulation do not count in latency percentiles: the cloud is not yet
+    what it will be. `mser5` finds the time from each run's latencies (White, Simulation 69(6), 1997). Accuracy and costs count
+    from the beginning on, as a fleet pays for its beginning too."""
 
 
 class Scenario(Block, Generic[PolicyT]):

@@ -56,7 +56,10 @@ class RatePrice:
 
 
 class BacklogPrice:
-    """The excess over the target, in targets and up to `FURTHEST`, and its integral. load: gives the requests present at a replica."""
+    """The excess over the target, in targets and up to `FURTHEST`, and its integral.
+
+    load: gives the requests present at a replica.
+    """
 
     def __init__(self, spec: BacklogPricing, load: Callable[[], float]) -> None:
         self._target = spec.target

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.errors import TableError
-from analysis.summary import STATUSES, summarise
+from analysis.summary import STATUSES, latency, summarise
 
 
 @pytest.fixture
@@ -81,3 +81,16 @@ def test_a_request_made_again_counts_once_and_its_attempts_apart(tables, cell):
     assert (found["requests"], found["attempts"]) == (60, 67)
     assert found["requests_per_interaction"] == before["requests_per_interaction"]
     assert found["rejected"] == before["rejected"] + 7
+
+
+def test_what_is_intended_in_the_warm_up_counts_in_no_latency():
+    """A beginning ten times as slow: declared or found, it goes; where nothing is declared it stays."""
+    intended = np.arange(400.0)
+    slow = np.where(intended < 100, 10.0, 1.0) + np.random.default_rng(0).uniform(0, 0.1, 400)
+    log = pd.DataFrame({"status": "answered", "intended_s": intended, "answered_s": intended + slow})
+    shuffled = log.sample(frac=1, random_state=1)
+    assert latency(shuffled, 0.0)["latency_p95_ms"] > 9000
+    assert latency(shuffled, 100.0)["latency_p99_ms"] < 1200
+    assert latency(shuffled, "mser5") == latency(log, 100.0)
+    assert latency(log[:20], "mser5") == latency(log[:20], 0.0)
+    assert np.isnan(latency(log, 1000.0)["latency_p50_ms"])

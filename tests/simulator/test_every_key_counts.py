@@ -24,6 +24,7 @@ from small_t5 import network, tokenizer
 from witnesses import TWINS, WITHOUT_EFFECT, Witness, base, name_of, typical, witnesses
 from worlds import HashOutcomes, footrules
 
+from analysis.summary import latency
 from models import srms
 from models.llms import causal
 from models.recommenders import prepare
@@ -147,6 +148,7 @@ def of_runs(spec: AnyScenario) -> str:
             made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, Outcomes(lengths)))
             tables = [made.requests, made.devices.drop(columns=["access", "region"])]  # those only say what was drawn
             found += [table.select_dtypes("number").to_numpy(np.float64) for table in tables]
+            found += [latency(made.requests, spec.sweep.warm_up_s)]
             found += [made.requests["status"].tolist(), made.duration_s, made.busy_s, made.usd, asdict(made.ledger)]
     return digest(*found)
 

@@ -388,6 +388,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "objective.failed_share": between(0.2, 0.8),
         "objective.ndcg_at_10": between(0.2, 0.8),
         "objective.usd_per_1000_interactions": between(0.2, 0.8),
+        "sweep.warm_up_s": between(0.0, 3.0),
         "sweep.policies": Witness(given=PRICES),
         "sweep.policies[random].probability": between(0.3, 0.6),
         "sweep.policies[periodic].every": between(2, 4),
