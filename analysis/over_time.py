@@ -24,7 +24,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.errors import TableError
-from analysis.plot import GRID, LOOKS, METADATA, QUIET, SETTINGS, Format, Look
+from analysis.plot import GRID, INK, LOOKS, METADATA, QUIET, SETTINGS, Format, Look
 
 PANELS: Final = {
     "interactions": "interactions (1/s)",
@@ -58,6 +58,9 @@ UNITS: Final = ((1.0, "s", 300.0), (60.0, "min", 14400.0), (3600.0, "h", 345600.
 NEARLY_ALL: Final = 0.99
 """Share of the interactions after which a run's last stragglers are left out of the picture."""
 
+MOST: Final = 7
+"""Lines that can be told apart: they run closer to each other over time than in a curve."""
+
 LEGEND: Final = 5
 """Entries in a row of the legend."""
 
@@ -81,12 +84,23 @@ class Span:
     until_s: float
 
 
-def draw(runs: Sequence[Run], path: Path, *, title: str, spans: Sequence[Span] = (), kind: Format) -> None:
-    """Draw runs over time into a file. Raises `TableError` where there is nothing to draw."""
+def draw(
+    runs: Sequence[Run],
+    path: Path,
+    *,
+    title: str,
+    spans: Sequence[Span] = (),
+    objective_s: float | None = None,
+    kind: Format,
+) -> None:
+    """Draw runs over time into a file. Raises `TableError` where there is nothing to draw.
+
+    objective_s: what the 95th percentile of latency is to stay below.
+    """
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(SETTINGS)
-        figure = _figure(runs, title, spans)
+        figure = _figure(runs, title, spans, objective_s)
         figure.savefig(path, format=kind, dpi=110, metadata=METADATA[kind])
 
 
@@ -126,7 +140,7 @@ def _by_second(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(at_s=(table["from_s"] + table["until_s"]) / 2, at_work=at_work, **rates)
 
 
-def _figure(runs: Sequence[Run], title: str, spans: Sequence[Span]) -> Figure:
+def _figure(runs: Sequence[Run], title: str, spans: Sequence[Span], objective_s: float | None = None) -> Figure:
     courses = [course(run.series) for run in runs]
     end_s = max((_nearly_over(table) for table in courses), default=0.0)
     if not end_s > 0:
@@ -150,6 +164,18 @@ def _figure(runs: Sequence[Run], title: str, spans: Sequence[Span]) -> Figure:
             if column == "at_work":
                 axes.plot(table["at_s"] / unit, table["replicas_up"], color=look.colour, linewidth=0.7)
         axes.set_xlim(0, end_s / unit)
+        if column == "latency_p95_s" and objective_s is not None:
+            axes.axhline(objective_s, color=INK, linewidth=1.0, linestyle=(0, (1, 2.5)))
+            axes.annotate(
+                "objective",
+                (1, objective_s),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                size=8,
+                color=QUIET,
+            )
         axes.set_ylim(bottom=0)
         if place + 3 >= len(PANELS):
             axes.set_xlabel(f"simulated time ({words})", size=8.5, labelpad=2)

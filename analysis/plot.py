@@ -41,6 +41,12 @@ ACCURACIES: Final = {"ndcg_at_10": "NDCG@10", "hr_at_10": "HR@10", "mrr": "MRR"}
 DEVICE_ONLY, ALWAYS = "never", "always"
 """Policies drawn as level lines: what a fleet gets for nothing, and what it gets for everything."""
 
+ORACLE: Final = "oracle"
+"""The policy that sees the true gain: drawn as the upper bound that it is, never as a rival."""
+
+CROWD: Final = 6
+"""Lines beyond which the legend stands beside the picture."""
+
 INK, QUIET, GRID = "#1d2433", "#667085", "#e6e8ec"
 
 
@@ -70,7 +76,16 @@ LOOKS: Final = (
     Look("#c98a00", "v", (0, (8, 2, 1.2, 2, 1.2, 2))),
     Look("#2f9fd8", "P", (0, (3, 1.2))),
     Look("#5b5b5b", "X", (0, (2.5, 1, 1, 1))),
+    # Where these are too few: darker and duller ones, after Paul Tol's muted scheme (SRON/EPS/TN/09-002, 2021).
+    Look("#882255", "<", (0, (10, 2))),
+    Look("#4b3fa8", "p", (0, (4, 1, 1, 1, 1, 1))),
+    Look("#7f7a1d", ">", (0, (2, 2))),
+    Look("#cf6679", "h", (0, (7, 1.5, 2.5, 1.5))),
+    Look("#7a4a1e", "d", (0, (4, 2.4))),
 )
+
+BOUND: Final = Look("#8d95a3", ".", (0, (1, 1)))
+"""How the oracle is drawn."""
 
 SETTINGS: Final[dict[Any, Any]] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine has it
@@ -112,16 +127,30 @@ def _figure(curve: pd.DataFrame, title: str, x: str, y: str) -> Figure:
     if points.empty and levels.empty:
         raise TableError(f"the curve has no point with both {column} and {y}")
 
-    figure = Figure(figsize=(8.2, 5.4))
+    looks = _looks(swept, y)
+    crowded = len(looks) > CROWD
+    figure = Figure(figsize=(11.4, 6.6) if crowded else (8.2, 5.4))
     FigureCanvasAgg(figure)
-    lines = textwrap.wrap(title, 76, max_lines=2, placeholder=" …")
-    axes = figure.add_axes((0.085, 0.135, 0.89, 0.735 - 0.045 * max(len(lines) - 1, 0)))
-    figure.text(0.02, 0.965, "\n".join(lines), size=12, weight="bold", va="top")
+    lines = textwrap.wrap(title, 104 if crowded else 76, max_lines=2, placeholder=" …")
+    inches = figure.get_figheight()
+    top = 0.7 + 0.24 * max(len(lines) - 1, 0)
+    left, width = (0.065, 0.675) if crowded else (0.085, 0.89)
+    axes = figure.add_axes((left, 0.73 / inches, width, 1 - (0.73 + top) / inches))
+    figure.text(0.02, 1 - 0.19 / inches, "\n".join(lines), size=12, weight="bold", va="top")
     _frame(axes, words, y)
-    figure.text(0.02, 0.022, _notes(curve), size=8, color=QUIET)
-    handles = [_line(axes, group, column, y, look) for look, group in _looks(swept, y)]
+    figure.text(0.02, 0.12 / inches, _notes(curve), size=8, color=QUIET)
+    handles = [_line(axes, group, column, y, look, crowded) for look, group in looks]
     _levels(axes, levels, column, y)
-    if handles:
+    if crowded:
+        axes.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(1.015, 1),
+            frameon=False,
+            handlelength=3.6,
+            labelspacing=0.75,
+        )
+    elif handles:
         axes.legend(handles=handles, loc="best", frameon=True, framealpha=0.9, edgecolor="none", handlelength=3.6)
     axes.margins(x=0.03, y=0.09)
     if x != "latency":
@@ -148,18 +177,21 @@ def _notes(curve: pd.DataFrame) -> str:
 
 
 def _looks(swept: pd.DataFrame, y: str) -> list[tuple[Look, pd.DataFrame]]:
-    """Looks by name, in the order of accuracy, so that the legend runs as the lines do."""
-    groups = [group for _, group in swept.groupby("policy", sort=True)]
-    looks = [(LOOKS[i % len(LOOKS)], group) for i, group in enumerate(groups)]
-    return sorted(looks, key=lambda pair: -float(pair[1][y].mean()))
+    """Looks by name, the oracle's apart; in the order of accuracy, so that the legend runs as the lines do."""
+    groups = [(str(name), group) for name, group in swept.groupby("policy", sort=True)]
+    rivals = [name for name, _ in groups if name != ORACLE]
+    looks = {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(rivals)} | {ORACLE: BOUND}
+    ordered = sorted(groups, key=lambda pair: -float(pair[1][y].mean()))
+    return [(looks[name], group) for name, group in ordered]
 
 
-def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: Look) -> Line2D:
+def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: Look, crowded: bool) -> Line2D:
     """One policy: its band, its line in the order of cost, its points; hollow where the queue did not settle."""
+    policy = str(points["policy"].iloc[0])
     cost, value = points[column].to_numpy(float), points[y].to_numpy(float)
     low, high = points[f"{y}_low"].to_numpy(float), points[f"{y}_high"].to_numpy(float)
     if len(points) > 1:
-        axes.fill_between(cost, low, high, color=look.colour, alpha=0.11, linewidth=0)
+        axes.fill_between(cost, low, high, color=look.colour, alpha=0.05 if crowded else 0.11, linewidth=0)
     else:
         axes.vlines(cost, low, high, color=look.colour, linewidth=1.2)
     axes.plot(cost, value, color=look.colour, linestyle=look.dash, linewidth=1.9)
@@ -185,22 +217,23 @@ def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: Look) -> 
         marker=look.marker,
         markersize=6.2,
         markeredgecolor="white",
-        label=str(points["policy"].iloc[0]),
+        label=f"{policy} (upper bound)" if policy == ORACLE else policy,
     )
 
 
 def _levels(axes: Axes, levels: pd.DataFrame, column: str, y: str) -> None:
-    """The device-only and the always point, as level lines across the picture."""
+    """The device-only and the always point, as level lines across the picture, each named beside its point: there the
+    names stay apart where both lie at one height."""
     for _, row in levels.iterrows():
         always = row["policy"] == ALWAYS
         axes.axhline(row[y], color=INK, linewidth=1.1, linestyle=(0, (7, 4)) if always else (0, (1.5, 2.5)), zorder=1.5)
         axes.annotate(
             "always ask" if always else "device only",
-            xy=(0 if always else 1, row[y]),
-            xycoords=("axes fraction", "data"),
-            xytext=(4 if always else -4, 4 if always else -4),
+            xy=(float(always), row[y]) if pd.isna(row[column]) else (row[column], row[y]),
+            xycoords=("axes fraction", "data") if pd.isna(row[column]) else "data",
+            xytext=(-9 if always else 9, 4 if always else -4),
             textcoords="offset points",
-            ha="left" if always else "right",
+            ha="right" if always else "left",
             va="bottom" if always else "top",
             size=8.5,
             path_effects=[withStroke(linewidth=3, foreground="white")],

@@ -10,9 +10,9 @@ import pandas as pd
 from analysis.curve import Digest
 from analysis.intervals import Interval, interval
 from analysis.pareto import paths
-from analysis.plot import ALWAYS, DEVICE_ONLY
+from analysis.plot import ALWAYS, DEVICE_ONLY, ORACLE
 from analysis.report import wording
-from analysis.report.leaderboard import METRIC, ORACLE, Board, preferred
+from analysis.report.leaderboard import METRIC, Board, preferred
 from analysis.summary import STATUSES
 
 WORDS = {"rejected": "rejected", "timed_out": "timed out", "lost": "lost", "abandoned": "abandoned"}
@@ -67,7 +67,8 @@ def _staleness(curve: pd.DataFrame, digests: Sequence[Digest]) -> Finding:
             f"; lists that are {wording.number(row['mean_staleness'])} clicks old on average"
             f" ({_named(row)}) {_versus(row[METRIC] / most.value - 1)}"
         )
-    return Finding(wording.change(lost), f"NDCG@10, {seldom} against {_lower(often)}", text + ".")
+    figure = "no difference" if change.low <= 0 <= change.high else wording.change(lost)
+    return Finding(figure, f"NDCG@10, {seldom} against {_lower(often)}", text + ".")
 
 
 def _verdict(change: Interval, lost: float) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from analysis.plot import LOOKS
+from matplotlib.typing import LineStyleType
+
+from analysis.plot import BOUND, LOOKS
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 34, 44
@@ -32,21 +34,32 @@ SYMBOLS: Final = {
     "v": "M0 5L4.7-3.6H-4.7Z",
     "P": "M-1.8-4.8H1.8V-1.8H4.8V1.8H1.8V4.8H-1.8V1.8H-4.8V-1.8H-1.8Z",
     "X": "M-4.6-2.4L-2.4-4.6L0-2.2L2.4-4.6L4.6-2.4L2.2 0L4.6 2.4L2.4 4.6L0 2.2L-2.4 4.6L-4.6 2.4L-2.2 0Z",
+    "<": "M-5 0L3.6-4.7V4.7Z",
+    "p": "M0-5L4.8-1.5L2.9 4.1H-2.9L-4.8-1.5Z",
+    ">": "M5 0L-3.6-4.7V4.7Z",
+    "h": "M0-4.9L4.2-2.4V2.4L0 4.9L-4.2 2.4V-2.4Z",
+    "d": "M0-5.8L3.3 0L0 5.8L-3.3 0Z",
+    ".": "M-2.4 0A2.4 2.4 0 1 0 2.4 0A2.4 2.4 0 1 0-2.4 0Z",
 }
 """Marker of `analysis.plot` to the path that draws it around 0."""
 INK: Final = "ink"
 """Colour class of what is no policy among others: never, always."""
+ABOVE: Final = "bound"
+"""Colour class of the oracle."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """key: of a point's values. share: ticks in percent. zero: the axis begins at 0. log: it is logarithmic."""
+    """key: of a point's values. share: ticks in percent. zero: the axis begins at 0. log: it is logarithmic. limit: a
+    line across the picture at this value, named `limited`."""
 
     key: str
     label: str
     share: bool = False
     zero: bool = False
     log: bool = False
+    limit: float | None = None
+    limited: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,12 +127,17 @@ def look(place: int) -> Look:
     unlike each other where there are more policies than looks."""
     turn = place // len(LOOKS)
     dash = LOOKS[(place + 2 * turn) % len(LOOKS)].dash
+    return Look(f"c{place % len(LOOKS)}", SYMBOLS[LOOKS[(place + turn) % len(LOOKS)].marker], _lengths(dash))
+
+
+def bound() -> Look:
+    """How the oracle is drawn, as in `analysis.plot`."""
+    return Look(ABOVE, SYMBOLS[BOUND.marker], _lengths(BOUND.dash))
+
+
+def _lengths(dash: LineStyleType) -> str:
     lengths = dash[1] if isinstance(dash, tuple) and dash[1] else ()
-    return Look(
-        colour=f"c{place % len(LOOKS)}",
-        symbol=SYMBOLS[LOOKS[(place + turn) % len(LOOKS)].marker],
-        dash=" ".join(f"{2 * length:g}" for length in lengths),
-    )
+    return " ".join(f"{2 * length:g}" for length in lengths)
 
 
 @dataclass(frozen=True)
@@ -182,8 +200,9 @@ def still(chart: Chart, width: int = WIDTH, height: int = HEIGHT) -> dict[str, A
     shown = [series for series in chart.series if series.shown]
     points = [point for series in shown for point in series.points]
     heights = [ends.get(up.key) for point in points for ends in (point.place, point.low, point.high)]
-    x = Scale(*extent(_known(point.place.get(across.key) for point in points), across), LEFT, width - RIGHT, across.log)
-    y = Scale(*extent(_known(heights), up), height - BOTTOM, TOP, up.log)
+    widths = [point.place.get(across.key) for point in points]
+    x = Scale(*extent(_known([*widths, across.limit]), across), LEFT, width - RIGHT, across.log)
+    y = Scale(*extent(_known([*heights, up.limit]), up), height - BOTTOM, TOP, up.log)
     x_ticks = ticks(x.low, x.high, (width - LEFT - RIGHT) // TICKS["x"], across.log)
     y_ticks = ticks(y.low, y.high, (height - TOP - BOTTOM) // TICKS["y"], up.log)
     return {
@@ -192,6 +211,7 @@ def still(chart: Chart, width: int = WIDTH, height: int = HEIGHT) -> dict[str, A
         "box": {"left": LEFT, "right": width - RIGHT, "top": TOP, "bottom": height - BOTTOM},
         "x_ticks": [(x(value), tick_label(value, x_ticks, across)) for value in x_ticks],
         "y_ticks": [(y(value), tick_label(value, y_ticks, up)) for value in y_ticks],
+        "limit": {"x": _at(x, across.limit), "y": _at(y, up.limit)},
         "drawn": [_drawn(series, across.key, up.key, x, y) for series in shown],
     }
 
@@ -217,6 +237,10 @@ def _drawn(series: Series, across: str, up: str, x: Scale, y: Scale) -> dict[str
         "dots": [dot for dot in dots if dot[1] is not None] if series.marks else [],
         "level": None if level is None else y(level),
     }
+
+
+def _at(scale: Scale, value: float | None) -> float | None:
+    return None if value is None else scale(value)
 
 
 def _path(corners: Iterable[tuple[float, float | None]]) -> str:

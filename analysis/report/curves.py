@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
-from analysis.plot import ACCURACIES, ALWAYS, COSTS, DEVICE_ONLY
+from analysis.plot import ACCURACIES, ALWAYS, COSTS, DEVICE_ONLY, ORACLE
 from analysis.report import wording
-from analysis.report.chart import DECADES, INK, SYMBOLS, Axis, Chart, Look, Point, Series, look
+from analysis.report.chart import DECADES, INK, SYMBOLS, Axis, Chart, Look, Point, Series, bound, look
 from analysis.report.folder import Cell, Results
 from analysis.report.leaderboard import Board
 
@@ -31,16 +32,19 @@ COLUMNS = (
 CROWD = 6
 """Lines beyond which a chart of details begins with a few."""
 ALWAYS_DASH, DEVICE_DASH = "8 4", "2 3"
+NAMES = {ALWAYS: "always ask", DEVICE_ONLY: "device only", ORACLE: "oracle (upper bound)"}
+"""What is no rule of its own, in words."""
 
 
 def looks(policies: Iterable[str]) -> dict[str, Look]:
     """Policy to its look, by the order of names, as in the picture of `recfleet plot`."""
-    names = sorted(set(policies) - {ALWAYS, DEVICE_ONLY})
-    levels = {
+    names = sorted(set(policies) - {ALWAYS, DEVICE_ONLY, ORACLE})
+    apart = {
         ALWAYS: Look(INK, SYMBOLS["s"], ALWAYS_DASH),
         DEVICE_ONLY: Look(INK, SYMBOLS["o"], DEVICE_DASH),
+        ORACLE: bound(),
     }
-    return levels | {name: look(place) for place, name in enumerate(names)}
+    return apart | {name: look(place) for place, name in enumerate(names)}
 
 
 def curve_points(curve: pd.DataFrame) -> tuple[Point, ...]:
@@ -79,12 +83,17 @@ def _tip(row: pd.Series) -> tuple[str, ...]:
     )
 
 
-def costs(curve: pd.DataFrame) -> tuple[Axis, ...]:
-    """The axes of cost; latency on a logarithmic one where it spans decades."""
+def costs(curve: pd.DataFrame, objective_ms: float | None = None) -> tuple[Axis, ...]:
+    """The axes of cost, and the age that lists get for it; latency, on a logarithmic one where it spans decades, with
+    its objective."""
     axes = []
     for name, (column, label) in COSTS.items():
-        wide = name == "latency" and spans(curve[column])
-        axes.append(Axis(column, label, share=name == "requests", zero=name != "latency", log=wide))
+        late = name == "latency"
+        wide = late and spans(curve[column])
+        axes.append(Axis(column, label, share=name == "requests", zero=not late, log=wide))
+        if late:
+            axes[-1] = replace(axes[-1], limit=objective_ms, limited="objective")
+    axes.append(Axis("mean_staleness", "mean age of the list shown (clicks)", zero=True))
     return tuple(axes)
 
 
@@ -98,7 +107,7 @@ def tradeoff(results: Results) -> Chart:
     return Chart(
         id="tradeoff",
         title="Accuracy against cost",
-        x=costs(results.curve),
+        x=costs(results.curve, results.objective_ms),
         y=accuracies(),
         series=_by_policy(results.curve),
         columns=COLUMNS,
@@ -114,31 +123,14 @@ def notes(curve: pd.DataFrame) -> str:
     return text if curve["settled"].all() else f"{text} Hollow: the cloud's queue never settled there."
 
 
-def _by_policy(curve: pd.DataFrame, levels: bool = True) -> tuple[Series, ...]:
+def _by_policy(curve: pd.DataFrame) -> tuple[Series, ...]:
     found = looks(curve["policy"])
     series = []
     groups = sorted(curve.groupby("policy"), key=lambda group: (group[0] in (ALWAYS, DEVICE_ONLY), group[0]))
     for policy, rows in groups:
         level = policy in (ALWAYS, DEVICE_ONLY)
-        if levels or not level:
-            name = {ALWAYS: "always ask", DEVICE_ONLY: "device only"}.get(str(policy), str(policy))
-            series.append(Series(name, found[str(policy)], curve_points(rows), level=level and levels))
+        series.append(Series(NAMES.get(str(policy), str(policy)), found[str(policy)], curve_points(rows), level=level))
     return tuple(series)
-
-
-def by_age(results: Results) -> Chart | None:
-    """Accuracy against the mean age of the lists shown; None where no list was."""
-    rows = results.curve[results.curve["mean_staleness"].notna()]
-    if rows.empty:
-        return None
-    return Chart(
-        id="age",
-        title="Accuracy against the age of the list",
-        x=(Axis("mean_staleness", "mean age of the list shown (clicks)", zero=True),),
-        y=accuracies(),
-        series=_by_policy(rows, levels=False),
-        columns=COLUMNS,
-    )
 
 
 def few(policies: Iterable[str], board: Board | None) -> set[str]:

@@ -9,18 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.plot import ORACLE
 from analysis.report import wording
 from analysis.report.chart import Axis, Chart, Point, Series, look
 from analysis.report.curves import plain
 from analysis.report.folder import Results
 from analysis.report.leaderboard import METRIC, Board, Standing
 
-UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))
-
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A point that no other one beats in accuracy, requests and device bytes at once."""
+    """A point that no other one beats in accuracy, requests and device bytes at once; the oracle's beat nobody."""
 
     name: str
     policy: str
@@ -52,6 +51,7 @@ def device_bytes(results: Results) -> dict[str, float] | None:
 
 def front(curve: pd.DataFrame, held: Mapping[str, float] | None) -> list[FrontPoint]:
     """The points on the three-way front, in the order of requests; the two-way one where bytes are not known."""
+    curve = curve[curve["policy"] != ORACLE]
     sizes = curve["policy"].map(held).to_numpy(float) if held else np.zeros(len(curve))
     requests, value = curve["requests_per_interaction"].to_numpy(float), curve[METRIC].to_numpy(float)
     rows = curve[_undominated(np.stack([requests, sizes, -value]))].sort_values("requests_per_interaction")
@@ -78,47 +78,50 @@ def _undominated(burdens: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def three_way(runs: Sequence[tuple[str, Mapping[str, float] | None, Sequence[Board]]]) -> Chart | None:
-    """Accuracy against device bytes, a line for each cost; None where fewer than two sizes are known.
+    """Accuracy against requests, a line for each size of a device; None where fewer than two sizes are known.
 
-    runs: (name, bytes by policy, boards). A point is the best policy of that size at that cost.
+    runs: (name, bytes by policy, boards). A point is the best policy of that size, as it is told, at that cost.
     """
-    competing = {name: {each.policy for board in boards for each in board.ranked} for name, _, boards in runs}
-    sizes = {size for name, held, _ in runs for policy, size in (held or {}).items() if policy in competing[name]}
-    if len(sizes) < 2:
+    best: dict[str, dict[float, tuple[str, Standing]]] = {}
+    sizes: dict[str, float] = {}
+    for run, held, boards in runs:
+        known = held or {}
+        for cost, ranked in ((board.cost, board.ranked) for board in boards):
+            for standing in ranked:
+                if cost is None or standing.policy not in known:
+                    continue
+                words = wording.size(known[standing.policy])
+                sizes.setdefault(words, known[standing.policy])
+                at = best.setdefault(words, {})
+                if cost not in at or standing.accuracy.value > at[cost][1].accuracy.value:
+                    at[cost] = run, standing
+    if len(best) < 2:
         return None
-    unit, words = next((unit, words) for unit, words in UNITS if max(sizes) >= unit)
-    costs = sorted({board.cost for _, _, boards in runs for board in boards if board.cost is not None})
     series = []
-    for place, cost in enumerate(costs):
-        best: dict[float, tuple[str, Standing]] = {}
-        for run, held, boards in runs:
-            ranked = [each for board in boards if board.cost == cost for each in board.ranked]
-            for standing, size in ((each, held[each.policy]) for each in ranked if held):
-                if size not in best or standing.accuracy.value > best[size][1].accuracy.value:
-                    best[size] = run, standing
-        points = [_sized(size, unit, *found) for size, found in sorted(best.items())]
-        name = f"{wording.share(cost)} requests"
-        series.append(Series(name, look(place), tuple(points)))
+    for place, words in enumerate(sorted(sizes, key=lambda words: sizes[words])):
+        points = tuple(_point(cost, words, *found) for cost, found in sorted(best[words].items()))
+        series.append(Series(words, look(place), points))
     return Chart(
         id="bytes",
         title="Accuracy, requests and device bytes",
-        x=(Axis("bytes", f"held on a device ({words})", log=min(sizes) > 0 and max(sizes) > 30 * min(sizes)),),
+        x=(Axis("requests", "requests per interaction", share=True, zero=True),),
         y=(Axis(METRIC, "NDCG@10"),),
         series=tuple(series),
-        columns=("held on a device", "policy", "NDCG@10", "95% interval"),
-        note="For each size, the policy that gets most out of it at that cost.",
+        columns=("requests", "held on a device", "policy", "NDCG@10", "95% interval"),
+        note="A line for each size of what a device holds: of its policies, the one that gets most out of each cost.",
     )
 
 
-def _sized(size: float, unit: float, run: str, standing: Standing) -> Point:
+def _point(cost: float, size: str, run: str, standing: Standing) -> Point:
     found = standing.accuracy
     return Point(
         name=f"{run}: {standing.policy}" if run else standing.policy,
-        place=plain({"bytes": size / unit, METRIC: found.value}),
+        place=plain({"requests": cost, METRIC: found.value}),
         low=plain({METRIC: found.low}),
         high=plain({METRIC: found.high}),
         tip=(
-            wording.size(size),
+            wording.share(cost),
+            size,
             standing.policy,
             wording.accuracy(found.value),
             f"{wording.accuracy(found.low)} to {wording.accuracy(found.high)}",

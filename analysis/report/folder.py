@@ -61,6 +61,12 @@ class Results:
         return str(self.scenario.get("question") or self.name)
 
     @property
+    def objective_ms(self) -> float | None:
+        """The 95th percentile of latency that the scenario asks for at most, where it asks for one."""
+        found = (self.scenario.get("objective") or {}).get("p95_latency_s")
+        return None if found is None else 1000 * float(found)
+
+    @property
     def whole_points(self) -> list[Digest]:
         """Digests of the points that have the same replications, as many as any has: these can be paired."""
         points = [

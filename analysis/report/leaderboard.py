@@ -9,7 +9,7 @@ from analysis.curve import Digest
 from analysis.errors import TableError
 from analysis.intervals import Estimate, Interval, interval
 from analysis.pareto import Comparison, Path, area, at_cost, common_range, compare, paths
-from analysis.plot import ALWAYS, DEVICE_ONLY
+from analysis.plot import ALWAYS, DEVICE_ONLY, ORACLE
 
 COSTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Requests per interaction at which policies are compared, where they were run on both sides of it."""
@@ -18,8 +18,6 @@ PREFERRED = (0.1, 0.2, 0.05, 0.3, 0.5)
 RANDOM = "random"
 BASELINES = ("periodic", RANDOM)
 """What a policy has to beat: the rules that look at nothing."""
-ORACLE = "oracle"
-"""The policy that sees the true gain: a bound, never a rank."""
 LEADING = 4
 METRIC = "ndcg_at_10"
 

@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from analysis.report import answer, wording
 from analysis.report.chart import still
-from analysis.report.curves import by_age, few, looks, representatives, tradeoff
+from analysis.report.curves import few, looks, representatives, tradeoff
 from analysis.report.device import device_bytes, front, parts, three_way
 from analysis.report.folder import Results, flat
 from analysis.report.leaderboard import Board, boards, preferred
-from analysis.report.staleness import age_shares
+from analysis.report.staleness import age_shares, by_age
 from analysis.report.timeline import over_time
 from analysis.summary import STATUSES
 
@@ -41,9 +41,9 @@ def page(results: Results) -> str:
         board=board,
         forests=[forest(each) for each in found],
         tradeoff=tradeoff(results),
-        over_time=over_time(cells, shown),
-        ages=age_shares(cells, shown),
-        by_age=by_age(results),
+        over_time=over_time(cells, shown, results.objective_ms),
+        by_age=by_age(results, cells, shown),
+        ages=age_shares(results, cells, shown),
         held=held,
         parts=parts(results),
         front=front(results.curve, held),

@@ -1,60 +1,110 @@
-"""How old the lists were that devices showed, in clicks: the whole distribution, from a request log."""
+"""What age does to a list: how good lists were at each age in clicks, and how old the lists shown were."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from analysis.curve import METRICS
+from analysis.plot import ACCURACIES
 from analysis.report import wording
 from analysis.report.chart import Axis, Chart, Point, Series
-from analysis.report.curves import looks, plain
-from analysis.report.folder import Cell
+from analysis.report.curves import accuracies, looks, plain
+from analysis.report.folder import Cell, Results
 
-COLUMNS = ["device", "cut", "applied_step"]
+COLUMNS = ["age", "interactions", *METRICS.values()]
+"""Columns that are read of the cells' ages (docs/design.md)."""
 NEARLY_ALL = 0.99
 """Share of interactions at which a line may leave the picture."""
-
-IntArray = npt.NDArray[np.int64]
-
-
-def ages(log: pd.DataFrame, interactions: IntArray) -> IntArray:
-    """[oldest + 1] interactions that were shown with a list of each age, from 0 clicks.
-
-    log: a request log (`COLUMNS`). interactions: [devices] how many each device lived through. An answer is shown from
-    its `applied_step` on, until that of the next one that was shown or the end of the device's stream.
-    """
-    shown = log[log["applied_step"] >= 0].sort_values(["device", "applied_step"], kind="stable")
-    device, start = shown["device"].to_numpy(np.int64), shown["applied_step"].to_numpy(np.int64)
-    cut = shown["cut"].to_numpy(np.int64)
-    stop = interactions[device]
-    followed = device[1:] == device[:-1]
-    stop[:-1][followed] = start[1:][followed]
-    # Each run of steps adds one to every age from `start - cut` up to, not including, `stop - cut`.
-    first, end = start - cut, stop - cut
-    oldest = int(end.max(initial=0))
-    steps = np.bincount(first, minlength=oldest + 1) - np.bincount(end, minlength=oldest + 1)
-    return np.cumsum(steps)[:oldest]
+FEWEST, SHARE = 1000, 0.06
+"""Interactions, and share of all of a point, below which ages are put together: a line of fewer would be all noise."""
 
 
-def age_shares(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
-    """For each cell, which share of the lists shown was at most so old; None where no list was.
+def ages(results: Results, cells: Iterable[Cell]) -> dict[tuple[str, float | None], pd.DataFrame]:
+    """For the point of each cell, `COLUMNS` by age over all its replications; points that showed no list left out."""
+    found = {}
+    for point in (cell.digest.point for cell in cells):
+        tables = [cell.table("ages", COLUMNS) for cell in results.cells if cell.digest.point == point]
+        table = pd.concat(tables).groupby("age", as_index=False).sum()
+        if len(table := table[table["age"] >= 0]):
+            found[point] = table
+    return found
+
+
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """Neighbouring ages put together until enough interactions are: `from`, `until` (the last), `age` (their mean),
+    `interactions`, and the accuracies."""
+    count = table["interactions"].to_numpy()
+    enough = max(FEWEST, SHARE * count.sum())
+    group = np.zeros(len(table), np.int64)
+    held = 0
+    for i in range(1, len(table)):
+        held += count[i - 1]
+        group[i] = group[i - 1] + (held >= enough)
+        held = 0 if held >= enough else held
+    if group[-1] and count[group == group[-1]].sum() < enough:
+        group[group == group[-1]] -= 1  # the rest belongs to what is before
+    weighted = table.assign(total=table["age"] * count).groupby(group)
+    sums = weighted.sum()
+    means = {metric: sums[column] / sums["interactions"] for metric, column in METRICS.items()}
+    return pd.DataFrame(
+        {
+            "from": weighted["age"].min(),
+            "until": weighted["age"].max(),
+            "age": sums["total"] / sums["interactions"],
+            "interactions": sums["interactions"],
+            **means,
+        }
+    )
+
+
+def by_age(results: Results, cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
+    """Accuracy against the age of the list, at the points of some cells; None where no list was shown.
 
     shown: the policies that the chart begins with.
     """
-    counts = {}
-    for cell in cells:
-        devices = cell.table("devices", ["device", "interactions"]).sort_values("device")
-        found = ages(cell.table("requests", COLUMNS), devices["interactions"].to_numpy(np.int64))
-        if found.sum():
-            counts[cell.digest.point] = found
-    if not counts:
+    found = ages(results, cells)
+    if not found:
         return None
-    look = looks(policy for policy, _ in counts)
-    shares = {point: np.cumsum(count) / count.sum() for point, count in counts.items()}
-    oldest = max(int(np.searchsorted(share, NEARLY_ALL)) for share in shares.values()) + 1
+    look = looks(policy for policy, _ in found)
+    return Chart(
+        id="age",
+        title="How good lists were at each age",
+        x=(Axis("age", "age of the list (clicks)", zero=True),),
+        y=accuracies(),
+        series=tuple(
+            Series(wording.point(*point), look[point[0]], _groups(grouped(table)), shown=point[0] in shown)
+            for point, table in found.items()
+        ),
+        columns=("age", "interactions", *ACCURACIES.values()),
+        note="Ages that few lists reached are put together. A rule that asks when its list has grown poor keeps the"
+        " good ones longer, so its line may fall less steeply.",
+    )
+
+
+def _groups(table: pd.DataFrame) -> tuple[Point, ...]:
+    points = []
+    for row in table.to_dict("records"):
+        first, last = int(row["from"]), int(row["until"])
+        words = f"{first} clicks" if first == last else f"{first} to {last} clicks"
+        tip = (words, f"{row['interactions']:,.0f}", *(wording.accuracy(row[metric]) for metric in ACCURACIES))
+        points.append(Point(words, plain({key: row[key] for key in ("age", *ACCURACIES)}), tip))
+    return tuple(points)
+
+
+def age_shares(results: Results, cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
+    """For the points of some cells, which share of the lists shown was at most so old; None where no list was."""
+    found = ages(results, cells)
+    if not found:
+        return None
+    look = looks(policy for policy, _ in found)
+    shares = {
+        point: table.set_index("age")["interactions"].reindex(range(table["age"].max() + 1), fill_value=0).cumsum()
+        for point, table in found.items()
+    }
+    oldest = max(int(np.searchsorted(share, NEARLY_ALL * share.iloc[-1])) for share in shares.values()) + 1
     return Chart(
         id="ages",
         title="How old the lists shown were",
@@ -64,7 +114,7 @@ def age_shares(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
             Series(
                 wording.point(*point),
                 look[point[0]],
-                _points(share[: oldest + 1]),
+                _points(share / share.iloc[-1], oldest),
                 marks=False,
                 shown=point[0] in shown,
             )
@@ -74,12 +124,12 @@ def age_shares(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
     )
 
 
-def _points(shares: npt.NDArray[np.float64]) -> tuple[Point, ...]:
+def _points(shares: pd.Series, oldest: int) -> tuple[Point, ...]:
     return tuple(
         Point(
             name=f"{age} clicks",
-            place=plain({"age": float(age), "share": float(share)}),
-            tip=(f"{age} clicks", wording.share(float(share), 1)),
+            place=plain({"age": float(age), "share": share}),
+            tip=(f"{age} clicks", wording.share(share, 1)),
         )
-        for age, share in enumerate(shares)
+        for age, share in enumerate(shares.iloc[: oldest + 1].tolist())
     )

@@ -70,8 +70,11 @@ def timeline(log: pd.DataFrame, series: pd.DataFrame, until_s: float, bins: int)
     )
 
 
-def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
-    """A chart of some cells' latency and queue, begun with the policies `shown`; None where nothing happened."""
+def over_time(cells: Sequence[Cell], shown: Set[str], objective_ms: float | None = None) -> Chart | None:
+    """A chart of some cells' latency and queue, begun with the policies `shown`; None where nothing happened.
+
+    objective_ms: what the 95th percentile of latency is to stay below, drawn as a line.
+    """
     logs = {cell.digest.point: cell.table("requests", LOG) for cell in cells}
     over = {cell.digest.point: cell.table("series", SERIES) for cell in cells}
     until_s = max((float(log["intended_s"].quantile(NEARLY_ALL)) for log in logs.values() if len(log)), default=0.0)
@@ -91,7 +94,7 @@ def over_time(cells: Sequence[Cell], shown: Set[str]) -> Chart | None:
         title="Latency, queue and accuracy over time",
         x=(Axis("at", f"simulated time ({words})", zero=True),),
         y=(
-            Axis("p95", "latency, 95th percentile (ms)", zero=not log, log=log),
+            Axis("p95", "latency, 95th percentile (ms)", False, not log, log, objective_ms, "objective"),
             Axis("p50", "latency, median (ms)", zero=not log, log=log),
             Axis("waiting", "requests waiting for a server", zero=True),
             Axis("ndcg", "NDCG@10"),

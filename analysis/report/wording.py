@@ -83,7 +83,7 @@ def probability(p: float) -> str:
 
 def point(policy: str, parameter: float | None) -> str:
     """A point of a sweep."""
-    return policy if parameter is None or math.isnan(parameter) else f"{policy} {parameter:.4g}"
+    return policy if parameter is None or math.isnan(parameter) else f"{policy} {_minus(f'{parameter:.4g}')}"
 
 
 def listing(names: Sequence[str], most: int = 3) -> str:

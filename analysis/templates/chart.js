@@ -4,6 +4,7 @@
 // A chart's data stand beside it as JSON; what is drawn follows the rules of analysis/report/chart.py.
 (() => {
   const MINUS = "\u2212";
+  const MANY = 7; // lines, beyond which all can be switched at once
 
   function make(name, attributes = {}, parent = null, text = null) {
     const svg = ["svg", "g", "path", "text", "rect", "defs", "clipPath", "circle"].includes(name);
@@ -101,7 +102,7 @@
       const width = Math.round(this.plot.clientWidth);
       if (!width || width === this.width) return;
       this.width = width;
-      this.height = Math.max(250, Math.min(this.spec.height, Math.round(width * 0.66)));
+      this.height = Math.max(300, Math.min(this.spec.height, Math.round(width * 0.66)));
       this.draw();
     }
 
@@ -124,6 +125,10 @@
         for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => this.emphasise(null));
         return button;
       });
+      if (this.series.length > MANY) {
+        const all = make("button", { type: "button", class: "all" }, make("li", {}, this.figure.querySelector(".legend")), "all or none");
+        all.addEventListener("click", () => this.toggle(this.series));
+      }
       this.press();
     }
 
@@ -178,8 +183,8 @@
       const points = this.series.filter((series) => series.on).flatMap((series) => series.points);
       const known = (sides, key) => sides.map((side) => side[key]).filter((v) => v !== null && v !== undefined);
       const all = {
-        x: extent(known(points.map((p) => p.place), x.key), x, this.spec.room),
-        y: extent(known(points.flatMap((p) => [p.place, p.low, p.high]), y.key), y, this.spec.room),
+        x: extent([...known(points.map((p) => p.place), x.key), ...known([x], "limit")], x, this.spec.room),
+        y: extent([...known(points.flatMap((p) => [p.place, p.low, p.high]), y.key), ...known([y], "limit")], y, this.spec.room),
       };
       this.x = scale((this.zoomed || all).x, this.box.left, this.box.right, x.log);
       this.y = scale((this.zoomed || all).y, this.box.bottom, this.box.top, y.log);
@@ -212,6 +217,18 @@
       }
       make("text", { class: "label y", x: 2, y: 14 }, this.svg, this.axis.y.label);
       make("text", { class: "label x", x: (left + right) / 2, y: this.height - 6 }, this.svg, this.axis.x.label);
+      const { x, y } = this.axis;
+      const within = (way, axis) => axis.limit !== null && axis.limit >= way.low && axis.limit <= way.high;
+      if (within(this.x, x)) {
+        const at = this.x.to(x.limit);
+        make("path", { class: "limit", d: `M${at} ${top}V${bottom}` }, this.svg);
+        make("text", { class: "limit x", x: at - 5, y: top + 10 }, this.svg, x.limited);
+      }
+      if (within(this.y, y)) {
+        const at = this.y.to(y.limit);
+        make("path", { class: "limit", d: `M${left} ${at}H${right}` }, this.svg);
+        make("text", { class: "limit y", x: right, y: at - 5 }, this.svg, y.limited);
+      }
     }
 
     line(series, place, clip) {

@@ -92,7 +92,16 @@ def _over_time(folders: Sequence[Path], target: Path, kind: str) -> None:
     found = [read(folder) for folder in folders]
     runs = [run for results in found for run in _runs(results, len(found) > 1)]
     spans = dict.fromkeys(span for results in found for span in troubles(results.scenario))
-    draw(_few(runs), target, title=found[0].question, spans=list(spans), kind=kind)  # type: ignore[arg-type]  # as above
+    asked = {results.objective_ms for results in found}
+    limit_ms = asked.pop() if len(asked) == 1 else None
+    draw(
+        _few(runs),
+        target,
+        title=found[0].question,
+        spans=list(spans),
+        objective_s=None if limit_ms is None else limit_ms / 1000,
+        kind=kind,  # type: ignore[arg-type]  # as above
+    )
 
 
 def _runs(results: Results, named: bool) -> list[tuple[str, Run]]:
@@ -115,18 +124,17 @@ def _runs(results: Results, named: bool) -> list[tuple[str, Run]]:
 
 def _few(runs: Sequence[tuple[str, Run]]) -> list[Run]:
     """No more lines than can be told apart: of each policy the middle point, where all are too many."""
-    from analysis.plot import LOOKS
+    from analysis.over_time import MOST
     from scenarios.errors import UserError
 
-    if len(runs) <= len(LOOKS):
+    if len(runs) <= MOST:
         return [run for _, run in runs]
     policies: dict[str, list[Run]] = {}
     for policy, run in runs:
         policies.setdefault(policy, []).append(run)
-    if len(policies) > len(LOOKS):
+    if len(policies) > MOST:
         raise UserError(
-            f"{len(policies)} policies cannot be told apart in one picture, expected {len(LOOKS)} at most: "
-            "name fewer folders"
+            f"{len(policies)} policies cannot be told apart in one picture, expected {MOST} at most: name fewer folders"
         )
     click.echo(
         f"{len(runs)} points cannot be told apart in one picture; of each policy the middle one is drawn", err=True

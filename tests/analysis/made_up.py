@@ -83,7 +83,7 @@ def make(
     for policy, value in points:
         for replication in range(replications):
             rule = RULES[(rules or {}).get(policy, policy)]
-            log, devices, series = _run(rule, value or 0.0, users, replication, service_s, queue_limit, fresh)
+            log, devices, series, ages = _run(rule, value or 0.0, users, replication, service_s, queue_limit, fresh)
             counts = log["status"].value_counts()
             facts = {
                 "policy": policy,
@@ -100,7 +100,7 @@ def make(
                 facts["policy_bytes"] = policy_bytes[policy]
             digests.append(digest(log, devices, facts))
             cells.append(f"{len(cells):03d}")
-            _write(folder / "cells" / cells[-1], log, devices, series, digests[-1], facts)
+            _write(folder / "cells" / cells[-1], log, devices, {"series": series, "ages": ages}, digests[-1], facts)
     scenario = {
         "version": 1,
         "name": name,
@@ -132,7 +132,7 @@ def make(
 
 def _run(
     asks: Asks, value: float, users: int, replication: int, service_s: float, queue_limit: float, fresh: float
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Interactions in the order of time; the server takes requests one by one, so that each ends when it is sent."""
     lengths = 20 + np.arange(users) * 7 % 41
     device = np.repeat(np.arange(users), lengths)
@@ -147,6 +147,7 @@ def _run(
 
     rows: list[dict[str, Any]] = []
     gains = np.zeros(len(time))
+    by_age: dict[int, np.ndarray] = {}
     pending, cut = [-1] * users, [-1] * users
     free, starts = 0.0, [0.0]
     sums = np.zeros((users, 6))  # hits, gains, reciprocal ranks, staleness, held, requests
@@ -182,6 +183,7 @@ def _run(
         rank = 1 + int(10 * place)
         gains[i] = (place < 1) / np.log2(rank + 1)
         sums[d, :5] += (place < 1, gains[i], 1 / rank, age if gain else 0, cut[d] >= 0)
+        by_age.setdefault(age if cut[d] >= 0 else -1, np.zeros(4))[:] += (1, place < 1, gains[i], 1 / rank)
     log = pd.DataFrame(rows, columns=list(NOTHING))
     names = ["hits_at_10", "ndcg_at_10", "reciprocal_rank", "staleness", "held", "requests"]
     devices = pd.DataFrame(sums, columns=names).astype({"staleness": int, "held": int, "requests": int})
@@ -194,7 +196,9 @@ def _run(
         uplink_bytes=np.bincount(owner, weights=log["uplink_bytes"].astype(float), minlength=users).astype(int),
         downlink_bytes=np.bincount(owner, weights=log["downlink_bytes"].astype(float), minlength=users).astype(int),
     )
-    return log, devices, _series(log, time, gains)
+    columns = ["interactions", *names[:3]]
+    ages = pd.DataFrame.from_dict(by_age, orient="index", columns=columns).sort_index().rename_axis("age").reset_index()
+    return log, devices, _series(log, time, gains), ages
 
 
 def _series(log: pd.DataFrame, time: np.ndarray, gains: np.ndarray) -> pd.DataFrame:
@@ -229,17 +233,17 @@ def _write(
     folder: Path,
     log: pd.DataFrame,
     devices: pd.DataFrame,
-    series: pd.DataFrame,
+    over: dict[str, pd.DataFrame],
     boiled: Digest,
     facts: dict[str, Any],
 ) -> None:
     folder.mkdir(parents=True)
-    ends = [series["until_s"].iloc[-1]]
+    ends = [over["series"]["until_s"].iloc[-1]]
     tables = {
         "requests": log,
         "devices": devices,
         "users": boiled.users,
-        "series": series,
+        **over,
         "shifts": pd.DataFrame({"replica": [0], "state": ["up"], "since_s": [0.0], "until_s": ends}),
         "detours": pd.DataFrame(columns=["request", "replica", "started_s", "ended_s", "batch_size"], dtype=float),
     }

@@ -77,6 +77,14 @@ def test_every_panel_has_a_line_a_run_and_the_cause_is_shaded_where_it_was() -> 
     assert "2 replications" in figure.texts[-1].get_text()
 
 
+def test_the_objective_is_drawn_where_latency_is_and_nowhere_else() -> None:
+    figure = _figure([Run("storm", [series()])], "Why?", [], objective_s=2.5)
+    for name, axes in zip(PANELS, figure.axes, strict=False):
+        levels = [line for line in axes.lines if list(line.get_ydata()) == [2.5, 2.5]]
+        assert len(levels) == (name == "latency_p95_s")
+        assert not levels or axes.get_ylim()[0] <= 2.5 <= axes.get_ylim()[1]
+
+
 def test_the_same_tables_give_the_same_bytes_whatever_the_users_settings(tmp_path) -> None:
     runs = [Run("storm", [series()])]
     draw(runs, tmp_path / "a", title="Why?", kind="svg")

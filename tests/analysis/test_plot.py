@@ -9,7 +9,7 @@ from matplotlib.font_manager import fontManager
 
 from analysis.curve import COLUMNS, EXTRA
 from analysis.errors import TableError
-from analysis.plot import ACCURACIES, COSTS, LOOKS, SETTINGS, _figure, draw
+from analysis.plot import ACCURACIES, BOUND, COSTS, CROWD, LOOKS, SETTINGS, _figure, draw
 
 
 @pytest.fixture
@@ -74,6 +74,57 @@ def test_policies_differ_in_marker_and_dash_and_stand_out_on_white():
     for look in LOOKS:
         red, green, blue = to_rgb(look.colour)
         assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.62
+
+
+def crowd(curve, rivals):
+    """As many rules as in a sweep of everything, and the oracle."""
+    periodic = curve[curve["policy"] == "periodic"]
+    names = [f"rule{i:02d}" for i in range(rivals)] + ["oracle"]
+    more = [periodic.assign(policy=name, ndcg_at_10=periodic["ndcg_at_10"] + i / 500) for i, name in enumerate(names)]
+    return pd.concat([curve[curve["policy"].isin(["never", "always"])], *more], ignore_index=True)
+
+
+def test_a_crowd_is_told_apart_beside_the_picture_and_the_oracle_is_its_bound(curve):
+    figure = _figure(crowd(curve, len(LOOKS)), "Why?", "requests", "ndcg_at_10")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    legend = axes.get_legend()
+    looks = {(h.get_color(), h.get_marker(), str(h.get_linestyle())) for h in legend.legend_handles}
+    assert len(looks) == len({colour for colour, _, _ in looks}) == len(LOOKS) + 1
+    assert BOUND.colour in {colour for colour, _, _ in looks}
+    assert legend.get_texts()[0].get_text() == "oracle (upper bound)"
+    box, frame = legend.get_window_extent(), axes.get_window_extent()
+    assert box.x0 > frame.x1
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0
+
+
+def test_the_oracle_takes_no_rule_its_look(curve):
+    def of(table, name):
+        handles = _figure(table, "", "requests", "ndcg_at_10").axes[0].get_legend().legend_handles
+        return next((h.get_color(), h.get_marker()) for h in handles if h.get_label().startswith(name))
+
+    both = pd.concat([curve, curve[curve["policy"] == "random"].assign(policy="oracle")])
+    assert of(both, "random") == of(curve, "random")
+    assert of(both, "oracle") == (BOUND.colour, BOUND.marker)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.0005, 0.04])
+@pytest.mark.parametrize("rivals", [2, CROWD + 6])
+def test_level_lines_are_named_where_their_points_are(curve, gap, rivals):
+    """Where both lie at one height as well: above its star what always asking gets, below its dot what is for free."""
+    table = crowd(curve, rivals)
+    table.loc[table["policy"] == "never", "ndcg_at_10"] = 0.085 - gap
+    figure = _figure(table, "", "requests", "ndcg_at_10")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    always, never = boxes["always ask"], boxes["device only"]
+    assert not always.overlaps(never)
+    for box, x, y in ((always, 10.0, 0.085), (never, 10 * 0.0, 0.085 - gap)):
+        at, height = axes.transData.transform((x, y))
+        assert min(abs(box.x0 - at), abs(box.x1 - at)) < 30
+        assert (box.y0 > height) == (box is always)
 
 
 def test_a_curve_without_points_on_these_axes_is_refused(curve):

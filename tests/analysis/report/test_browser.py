@@ -1,5 +1,6 @@
 """The page in a browser: it draws what the still picture draws, answers to hand and keyboard, and calls nobody."""
 
+import hashlib
 import json
 import re
 
@@ -267,4 +268,34 @@ def test_a_finger_shows_the_values_and_takes_them_away(browser, file):
     box = "document.querySelector('#tradeoff .tip').getBoundingClientRect()"
     assert browser.value(f"[{box}.left >= 0, {box}.right <= 360, {box}.bottom <= 800]") == [True] * 3
     browser("Emulation.setTouchEmulationEnabled", enabled=False)
+    quiet(browser)
+
+
+def test_a_crowd_of_policies_is_switched_at_once_and_ranked_on_a_phone(browser, tmp_path):
+    names = [f"learned-rule-over-everything-{i:02d}" for i in range(12)]
+    sweep = {"never": [None], **{name: [5, 30] for name in names}, "oracle": [0.2, 0.6], "always": [None]}
+    rules = dict.fromkeys(names, "periodic")
+    crowd = make(tmp_path / "a", sweep, rules=rules, users=12, replications=2)
+    scenario = (crowd / "scenario.yaml").read_text() + "objective: {p95_latency_s: 2.5}\n"
+    (crowd / "scenario.yaml").write_text(scenario)
+    grid = json.loads((crowd / "grid.json").read_text())
+    (crowd / "grid.json").write_text(json.dumps(grid | {"scenario": hashlib.sha256(scenario.encode()).hexdigest()}))
+    file = tmp_path / "crowd.html"
+    file.write_text(page(read(crowd)), encoding="utf-8")
+    browser.open(file, 390, 800)
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    inside = (
+        "[...document.querySelectorAll('.ranked')].filter(t => t.offsetParent).every(t => [...t.querySelectorAll('td')]"
+        ".every(c => c.getBoundingClientRect().right <= t.parentNode.getBoundingClientRect().right))"
+    )
+    assert browser.value(inside) is True
+    assert count(browser, "#time text.limit") == 1
+    button = "document.querySelector('#tradeoff .all')"
+    for lines in (0, 15):
+        browser.value(f"{button}.click()")
+        assert count(browser, "#tradeoff .series") == lines
+    style = "(n => { const s = getComputedStyle(n); return [s.stroke, s.strokeDasharray] + ''; })"
+    drawn = browser.value(f"[...document.querySelectorAll('#tradeoff .series .line:not(.level)')].map({style})")
+    assert len(set(drawn)) == len(drawn) == 13
+    assert "oracle (upper bound)" in text(browser, "#tradeoff .legend")
     quiet(browser)

@@ -10,7 +10,21 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from analysis.plot import LOOKS
-from analysis.report.chart import SYMBOLS, Axis, Chart, Point, Scale, Series, extent, look, still, tick_label, ticks
+from analysis.report.chart import (
+    SYMBOLS,
+    Axis,
+    Chart,
+    Point,
+    Scale,
+    Series,
+    bound,
+    extent,
+    look,
+    still,
+    tick_label,
+    ticks,
+)
+from analysis.report.curves import looks
 from analysis.report.page import TEMPLATES
 
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda value: float(f"{value:.6g}"))
@@ -82,8 +96,8 @@ def test_text_and_lines_stand_out(palette):
         for ground in ("page", "card"):
             assert contrast(palette[text], palette[ground]) >= 4.5
     assert contrast(palette["warn"], palette["warn-page"]) >= 4.5
-    for i in range(len(LOOKS)):
-        assert contrast(palette[f"c{i}"], palette["card"]) >= 2.8
+    for name in ["bound", *(f"c{i}" for i in range(len(LOOKS)))]:
+        assert contrast(palette[name], palette["card"]) >= 2.8
 
 
 def test_light_colours_are_those_of_the_picture():
@@ -110,3 +124,21 @@ def test_a_still_picture_places_points_breaks_gaps_and_leaves_out_what_is_hidden
     assert flat["level"] is not None
     assert flat["dots"] == []
     assert still(chart)["x_ticks"][0][1] == "0.0"
+
+
+def test_a_limit_lies_in_the_picture_beside_what_it_limits():
+    points = (Point("p", {"x": 1.0, "y": 10.0}, ()), Point("p", {"x": 2.0, "y": 20.0}, ()))
+    axes = (
+        (Axis("x", "", limit=1.5, limited="objective"),),
+        (Axis("y", "", zero=True, limit=50.0, limited="objective"),),
+    )
+    drawn = still(Chart("id", "", *axes, (Series("s", look(0), points),), ()))
+    box, limit = drawn["box"], drawn["limit"]
+    (first, _, _), (last, height, _) = drawn["drawn"][0]["dots"]
+    assert limit["x"] == pytest.approx((first + last) / 2, abs=0.02)
+    assert box["top"] < limit["y"] < height
+
+
+def test_the_oracle_has_no_policys_look():
+    assert bound().colour not in {look(place).colour for place in range(40)}
+    assert looks(["a", "oracle", "z"])["z"] == looks(["a", "z"])["z"]

@@ -1,6 +1,5 @@
 """The three-way front holds what nothing beats; bytes are those of the models and of the policy."""
 
-import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +8,7 @@ from made_up import make
 from analysis.report.device import device_bytes, front, parts, three_way
 from analysis.report.folder import read
 from analysis.report.leaderboard import boards
+from analysis.report.wording import size
 
 small = st.integers(0, 4)
 
@@ -34,9 +34,16 @@ def test_bytes_are_the_parts_and_the_policys_own(tmp_path):
     assert parts(results)["item vectors"] == 4000
     assert device_bytes(results) == {"periodic": base, "learned": base + 1000}
     chart = three_way([("", device_bytes(results), boards(results.whole_points))])
-    assert {series.name for series in chart.series} == {"10% requests"}
-    widths = [point.place["bytes"] for point in chart.series[0].points]
-    assert np.allclose(np.diff(widths), 1.0)  # kB
+    assert [series.name for series in chart.series] == [size(base), size(base + 1000)]
+    for series, policy in zip(chart.series, ("periodic", "learned"), strict=True):
+        assert {point.name for point in series.points} == {policy}
+        assert [point.place["requests"] for point in series.points] == [0.1]
+
+
+def test_the_oracle_is_on_no_front(results):
+    bound = results.curve.assign(policy="oracle", ndcg_at_10=1.0)
+    both = pd.concat([results.curve, bound])
+    assert front(both, None) == front(results.curve, None)
 
 
 def test_one_size_makes_no_picture_and_no_size_is_said(results):

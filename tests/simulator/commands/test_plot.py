@@ -86,9 +86,9 @@ def drawn(monkeypatch):
     found = []
     real = over_time.draw
 
-    def draw(runs, path, *, title, spans, kind):
+    def draw(runs, path, *, spans, **more):
         found.append(({run.label: len(run.series) for run in runs}, spans))
-        real(runs[:1], path, title=title, spans=spans, kind=kind)
+        real(runs[:1], path, spans=spans, **more)
 
     monkeypatch.setattr(over_time, "draw", draw)
     return found
