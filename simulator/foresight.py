@@ -14,7 +14,7 @@ import numpy as np
 from simulator.diary import Diary
 from simulator.draws import uniforms
 from simulator.outcomes import NOTHING, FloatArray, IntArray, Outcomes
-from simulator.policies.base import Policy, Sight
+from simulator.policies.base import BoolArray, Policy, Sight
 from simulator.world import World
 
 LOOK = 16
@@ -107,6 +107,12 @@ class Foresight:
         asks = self.policy.asks(self._sight(device, held, asked, start, stop, diary))
         first = int(asks.argmax())
         return start + first if asks[first] else stop
+
+    def all_asks(self, device: int, length: int) -> BoolArray:
+        """[length] at which steps a device asks whose policy forgets; the first is asked at if the policy opens."""
+        asks = self.policy.asks(self._sight(device, NOTHING, NOTHING, 0, length, None)).copy()
+        asks[0] |= self.policy.opens
+        return asks
 
     def note_request(self, device: int, held: int, asked: int, step: int, diary: Diary, now: int) -> None:
         """The device asks at this step, which is now: let its policy keep what it wants to."""

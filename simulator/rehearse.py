@@ -41,12 +41,31 @@ def rehearse(
         # What is shown before the first answer comes, or where none ever does.
         outcomes.ensure(world.users[streams], np.full(len(streams), NOTHING), np.ones(len(streams), np.int64))
     progress = Progress(int(world.stream_lengths[streams].sum()) * len(policies), tell)
-    _play(world, foresights, seed, demand, progress)
+    _all(world, foresights, seed, demand, progress)
     by_chance = [foresight.policy for foresight in foresights if not foresight.alike]
     for other in others:
         again = [Foresight(policy, other, demand) for policy in by_chance]
-        _play(world, again, other, demand, Progress(0, None))
+        _all(world, again, other, demand, Progress(0, None))
     return demand
+
+
+def _all(world: World, foresights: Sequence[Foresight], seed: int, demand: Demand, progress: Progress) -> None:
+    _play(world, [each for each in foresights if not each.policy.forgets], seed, demand, progress)
+    for foresight in foresights:
+        if foresight.policy.forgets:
+            _play_at_once(world, foresight, demand, progress)
+
+
+def _play_at_once(world: World, foresight: Foresight, demand: Demand, progress: Progress) -> None:
+    """The same for a policy that forgets: all requests of a stream are known beforehand."""
+    lists = []
+    for stream in range(min(world.devices, len(world.users))):
+        length = int(world.stream_lengths[stream])
+        cuts = np.flatnonzero(foresight.all_asks(stream, length))
+        lists.append(np.stack([np.full(len(cuts), stream), cuts, np.append(cuts[1:] + 1, length)[: len(cuts)]]))
+        progress.add(length)
+    streams, cuts, until = np.concatenate(lists, axis=1)
+    demand.tell(streams, cuts, until)
 
 
 def _play(world: World, foresights: Sequence[Foresight], seed: int, demand: Demand, progress: Progress) -> None:

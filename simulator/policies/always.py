@@ -12,6 +12,11 @@ from simulator.policies.base import BoolArray, Family, Point, Policy, Reference,
 class Always(Policy):
     """Asks whenever no request is in flight."""
 
+    @property
+    def forgets(self) -> bool:
+        """It does."""
+        return True
+
     def asks(self, sight: Sight) -> BoolArray:
         """True at every step."""
         return np.ones(len(sight.steps), np.bool_)

@@ -67,6 +67,11 @@ class Policy(ABC):
         return True
 
     @property
+    def forgets(self) -> bool:
+        """Whether steps and coins alone decide: not the list held, and not when it asked before."""
+        return False
+
+    @property
     def recalls(self) -> bool:
         """Whether it looks at memory, price or time."""
         return False

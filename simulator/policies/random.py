@@ -15,6 +15,11 @@ class Random(Policy):
 
     probability: float
 
+    @property
+    def forgets(self) -> bool:
+        """It does."""
+        return True
+
     def asks(self, sight: Sight) -> BoolArray:
         """True where the step's coin lies below the probability."""
         return sight.coins() < self.probability
