@@ -1,7 +1,7 @@
 """The three sentences say what the numbers say, also where these are unusual."""
 
 import pytest
-from made_up import make
+from made_up import FADED, make
 
 from analysis.report import wording
 from analysis.report.answer import findings
@@ -50,6 +50,13 @@ def test_what_was_turned_away_is_said(tmp_path):
     results = read(make(tmp_path / "a", {"periodic": [20], "always": [None]}, service_s=0.6, queue_limit=3))
     share = value(results, "always", "rejected_share")
     assert f"{wording.share(share)} rejected" in told(results)[2].sentence
+
+
+def test_chance_is_not_told_as_a_change(tmp_path):
+    results = read(make(tmp_path / "a", {"never": [None], "periodic": [2, 20], "always": [None]}, fresh=FADED))
+    staleness = told(results)[0]
+    assert staleness.figure == "no difference"
+    assert "cannot be told apart" in staleness.sentence
 
 
 def test_a_cloud_that_harms_is_not_praised(tmp_path):
