@@ -140,7 +140,7 @@ def _figure(curve: pd.DataFrame, title: str, x: str, y: str) -> Figure:
     _frame(axes, words, y)
     figure.text(0.02, 0.12 / inches, _notes(curve), size=8, color=QUIET)
     handles = [_line(axes, group, column, y, look, crowded) for look, group in looks]
-    _levels(axes, levels, column, y)
+    _levels(axes, levels, column, y, middle=(points[column].min() + points[column].max()) / 2)
     if crowded:
         axes.legend(
             handles=handles,
@@ -221,19 +221,20 @@ def _line(axes: Axes, points: pd.DataFrame, column: str, y: str, look: Look, cro
     )
 
 
-def _levels(axes: Axes, levels: pd.DataFrame, column: str, y: str) -> None:
+def _levels(axes: Axes, levels: pd.DataFrame, column: str, y: str, middle: float) -> None:
     """The device-only and the always point, as level lines across the picture, each named beside its point: there the
     names stay apart where both lie at one height."""
     for _, row in levels.iterrows():
         always = row["policy"] == ALWAYS
+        left = row[column] > middle or (always and pd.isna(row[column]))  # of its point
         axes.axhline(row[y], color=INK, linewidth=1.1, linestyle=(0, (7, 4)) if always else (0, (1.5, 2.5)), zorder=1.5)
         axes.annotate(
             "always ask" if always else "device only",
             xy=(float(always), row[y]) if pd.isna(row[column]) else (row[column], row[y]),
             xycoords=("axes fraction", "data") if pd.isna(row[column]) else "data",
-            xytext=(-9 if always else 9, 4 if always else -4),
+            xytext=(-9 if left else 9, 4 if always else -4),
             textcoords="offset points",
-            ha="right" if always else "left",
+            ha="right" if left else "left",
             va="bottom" if always else "top",
             size=8.5,
             path_effects=[withStroke(linewidth=3, foreground="white")],
