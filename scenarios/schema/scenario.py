@@ -28,8 +28,8 @@ class Sweep(Block, Generic[PolicyT]):
     """Each point is run this often, with seeds that all points share (common random numbers)."""
     warm_up_s: NonNegative | Literal["mser5"] = 0.0
     """Requests intended before this time of the simulation do not count in latency percentiles: the cloud is not yet
-    what it will be. `mser5` finds the time from each run's latencies (White, Simulation 69(6), 1997). Accuracy and costs
-    count from the beginning on, as a fleet pays for its beginning too."""
+    what it will be. `mser5` finds the time from each run's latencies (White, Simulation 69(6), 1997). Accuracy and
+    costs count from the beginning on, as a fleet pays for its beginning too."""
 
 
 class Scenario(Block, Generic[PolicyT]):
