@@ -10,7 +10,8 @@ import numpy as np
 
 from simulator import cells
 from simulator.agreement import compare
-from simulator.preparation import AnyScenario, prepare_experiment
+from simulator.policies import AnyScenario
+from simulator.preparation import prepare_experiment
 
 SAMPLE = 12
 """Devices that are compared."""

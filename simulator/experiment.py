@@ -14,7 +14,8 @@ from scenarios.cache import atomic
 from scenarios.load import dump, load
 from simulator import results
 from simulator.cells import alone
-from simulator.preparation import AnyScenario, prepare_experiment
+from simulator.policies import AnyScenario
+from simulator.preparation import prepare_experiment
 from simulator.results import Result
 from simulator.spread import Spread
 from simulator.sweep import finish_all

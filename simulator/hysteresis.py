@@ -18,8 +18,9 @@ from scenarios.errors import ScenarioError
 from scenarios.schema.data import DrawnPace, Surge
 from simulator.cells import replication_seed
 from simulator.outcomes import FloatArray
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import AnyScenario, Experiment
+from simulator.preparation import Experiment
 from simulator.trial import attempt, world_of
 
 STAIRS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.25, 1.0, 0.75, 0.5)

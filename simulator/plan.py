@@ -28,8 +28,9 @@ from scenarios.schema.cloud import Cloud
 from scenarios.schema.objective import Objective
 from scenarios.schema.queueing import StaticBatching
 from simulator.cells import replication_seed
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import AnyScenario, Experiment
+from simulator.preparation import Experiment
 from simulator.trial import attempt, attempts, tabled, world_of
 
 SCREENED = 3

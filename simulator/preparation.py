@@ -9,19 +9,16 @@ from pathlib import Path
 from models.recommenders import Recommenders, prepare
 from scenarios.datasets import Unreachable, obtain
 from scenarios.population import Population
-from scenarios.schema import Scenario
 from scenarios.schema.data import Published, Synthetic
 from scenarios.split import split
 from simulator import cells
 from simulator.cells import Cell
 from simulator.foresight import Demand
-from simulator.policies import AnyPolicy
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
 from simulator.progress import Tell
 from simulator.rehearse import rehearse
 from simulator.world import World
-
-AnyScenario = Scenario[AnyPolicy]
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from scipy import stats
 from tqdm import tqdm
 
 from scenarios.schema.objective import Objective
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import AnyScenario, Experiment, prepare_experiment
+from simulator.preparation import Experiment, prepare_experiment
 from simulator.trial import attempts, world_of
 
 LOADS = (0.25, 0.5, 1.0, 2.0, 4.0)

@@ -15,8 +15,9 @@ from scenarios.errors import ScenarioError
 from simulator.cells import replication_seed
 from simulator.experiment import read
 from simulator.finish import facts
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import AnyScenario, Experiment
+from simulator.preparation import Experiment
 from simulator.run import Result, run
 from simulator.world import World
 

@@ -16,10 +16,9 @@ def command(scenario: str, overrides: tuple[str, ...], live: bool) -> int:
     --live the exit code is 1 where the fast and the live engine disagree.
     """
     from scenarios.load import find, load
-    from scenarios.schema import Scenario
-    from simulator.policies import AnyPolicy
+    from simulator.policies import AnyScenario
 
-    read = load(scenario, Scenario[AnyPolicy], overrides)
+    read = load(scenario, AnyScenario, overrides)
     kinds = ", ".join(family.kind for family in read.sweep.policies)
     click.echo(f"{find(scenario)}: is a sound scenario")
     click.echo(f"  {read.question or read.name}")

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.preparation import AnyScenario
+    from simulator.policies import AnyScenario
 
 SETTINGS = "quickstart"
 """Scenario that gives the settings where data are named and no scenario."""

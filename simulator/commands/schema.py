@@ -13,10 +13,9 @@ def command() -> None:
     """
     import json
 
-    from scenarios.schema import Scenario
-    from simulator.policies import AnyPolicy
+    from simulator.policies import AnyScenario
 
-    schema = Scenario[AnyPolicy].model_json_schema()
+    schema = AnyScenario.model_json_schema()
     schema["title"] = "recfleet scenario"
     for name, definition in schema["$defs"].items():
         if name.startswith("Sweep"):

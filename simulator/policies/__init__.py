@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from scenarios.schema import Scenario
 from simulator.policies.always import AlwaysFamily
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
@@ -35,5 +36,7 @@ _Rule = (
 Rule = Annotated[_Rule, Field(discriminator="kind")]
 AnyPolicy = Annotated[_Rule | BucketFamily, Field(discriminator="kind")]
 BucketFamily.model_rebuild(_types_namespace={"Rule": Rule})
+# Beside its union, so that whoever asks for the class first, other processes find it where it is said to be.
+AnyScenario = Scenario[AnyPolicy]
 
-__all__ = ["AnyPolicy", "Rule"]
+__all__ = ["AnyPolicy", "AnyScenario", "Rule"]

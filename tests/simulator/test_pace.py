@@ -69,7 +69,7 @@ def test_times_never_fall() -> None:
 
 def test_streams_of_centuries_are_refused() -> None:
     with pytest.raises(ScenarioError, match=r"data\.pace"):
-        Pace(world([50], None, {"kind": "drawn", "pause_s": 1e12, "session_length": 1}), 0).clock(0)
+        Pace(world([50], None, {"kind": "drawn", "pause_s": 1e8, "pause_sigma": 3.0, "session_length": 1}), 0).clock(0)
 
 
 def test_sessions_start_as_often_as_the_hour_says_and_pauses_keep_their_mean() -> None:

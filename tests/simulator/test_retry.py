@@ -16,7 +16,7 @@ from simulator.rehearse import rehearse
 from simulator.run import Result, run
 from simulator.world import World
 
-DARK = {"outages": [{"kind": "scheduled", "from_s": 0, "until_s": 1e9}]}
+DARK = {"outages": [{"kind": "scheduled", "from_s": 0, "until_s": 1e8}]}
 """Nothing arrives, ever."""
 QUICK = {"rtt_ms": 0, "uplink_mbps": None, "downlink_mbps": None}
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from simulator.cells import replication_seed
 from simulator.commands.bench.engine import empty_store, fast, footrules
+from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import AnyScenario, Experiment, prepare_experiment
+from simulator.preparation import Experiment, prepare_experiment
 from simulator.rehearse import rehearse
 from simulator.run import run
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from models.speed import speeds
 from simulator.commands.bench import engine, growth, limits
-from simulator.preparation import AnyScenario, prepare_experiment
+from simulator.policies import AnyScenario
+from simulator.preparation import prepare_experiment
 
 ASKING = 0.1
 """Share of the interactions that are to ask."""
