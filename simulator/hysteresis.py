@@ -40,17 +40,17 @@ class Stairs:
 
     @property
     def gap(self) -> float:
-        """The largest clear excess of a stair down over its twin up; 0 where none is clear (95%, Student's t)."""
-        clear = [0.0]
-        for up in range(len(STAIRS) // 2):
-            excess = self.failing[:, len(STAIRS) - 1 - up] - self.failing[:, up]
-            excess = excess[~np.isnan(excess)]
-            if len(excess) < 2:
-                continue
-            half = float(stats.t.ppf(0.95, len(excess) - 1) * excess.std(ddof=1) / np.sqrt(len(excess)))
-            if excess.mean() - half > 0 and excess.mean() > CLEARLY:
-                clear.append(float(excess.mean()))
-        return max(clear)
+        """The largest clear excess of a stair down over its twin up; 0 where none is clear."""
+        return max(self.excess(up) for up in range(len(STAIRS) // 2))
+
+    def excess(self, up: int) -> float:
+        """By how much the twin of this stair on the way down fails more; 0 where that is not clear (95%, Student's t)."""
+        excess = self.failing[:, len(STAIRS) - 1 - up] - self.failing[:, up]
+        excess = excess[~np.isnan(excess)]
+        if len(excess) < 2:
+            return 0.0
+        half = float(stats.t.ppf(0.95, len(excess) - 1) * excess.std(ddof=1) / np.sqrt(len(excess)))
+        return float(excess.mean()) if excess.mean() - half > 0 and excess.mean() > CLEARLY else 0.0
 
     def table(self) -> pd.DataFrame:
         """A row a stair: its place, its load, whether it lies behind the top, the mean share that failed."""

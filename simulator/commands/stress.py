@@ -59,7 +59,7 @@ def command(
     from analysis.cliffs import draw_map, draw_stairs, terminal
     from scenarios.cache import atomic
     from simulator.experiment import read
-    from simulator.hysteresis import climb
+    from simulator.hysteresis import STAIRS, climb
     from simulator.preparation import prepare_experiment
     from simulator.stress import DEFAULT, Stress, objective_of, stress
     from simulator.trial import settings, variant
@@ -108,6 +108,8 @@ def command(
                 draw_stairs(table, scratch)
             for each in stairs:
                 name = each.policy if each.parameter is None else f"{each.policy} {each.parameter:.4g}"
-                said = f"fails {100 * each.gap:.0f} points more on the way down" if each.gap else "none seen"
+                said = f"fails up to {100 * each.gap:.0f} points more on the way down" if each.gap else "none seen"
+                if each.gap:
+                    said += f", and {'still does' if each.excess(0) else 'no more'} at {STAIRS[0]:g} times the cliff"
                 click.echo(f"hysteresis, {' '.join(filter(None, (each.setting, name)))}: {said}")
             click.echo(f"{folder / 'hysteresis.png'}")

@@ -97,6 +97,7 @@ def test_stairs_tell_two_states_at_one_load_from_chance() -> None:
         return Stairs("", "always", None, np.clip(shares + rng.normal(0, 0.01, (4, len(STAIRS))), 0, 1))
 
     assert stairs(stuck).gap == pytest.approx(0.55, abs=0.05)
+    assert stairs(stuck).excess(0) == pytest.approx(0.3, abs=0.05)
     assert stairs(healed).gap == 0
 
 
