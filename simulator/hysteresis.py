@@ -44,7 +44,7 @@ class Stairs:
         return max(self.excess(up) for up in range(len(STAIRS) // 2))
 
     def excess(self, up: int) -> float:
-        """By how much the twin of this stair on the way down fails more; 0 where that is not clear (95%, Student's t)."""
+        """By how much this stair's twin on the way down fails more; 0 where that is not clear (95%, Student's t)."""
         excess = self.failing[:, len(STAIRS) - 1 - up] - self.failing[:, up]
         excess = excess[~np.isnan(excess)]
         if len(excess) < 2:
