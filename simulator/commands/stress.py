@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from simulator.policies import AnyScenario
+    from simulator.preparation import Experiment
+    from simulator.stress import Cliff
 
 MOST = 1_000_000
 """Times the devices of a scenario; with more, no computer holds the fleet."""
@@ -54,12 +61,9 @@ def command(
         raise click.BadParameter(
             f"{loads}: expected numbers above 0 and up to {MOST:,}, such as 0.5,1,2", param_hint="--loads"
         )
-    import pandas as pd
-
-    from analysis.cliffs import draw_map, draw_stairs, terminal
+    from analysis.cliffs import draw_map, terminal
     from scenarios.cache import atomic
     from simulator.experiment import read
-    from simulator.hysteresis import STAIRS, climb
     from simulator.preparation import prepare_experiment
     from simulator.stress import DEFAULT, Stress, objective_of, stress
     from simulator.trial import settings, variant
@@ -92,24 +96,37 @@ def command(
     click.echo(terminal(cliffs_table, experiment.world.devices))
     click.echo(f"\n{folder / 'map.png'}")
     if hysteresis:
-        points = {(point.name, point.parameter): point for point in experiment.points}
-        stairs = [
-            climb(
-                experiment, dict(variants)[each.setting], each.setting, points[each.policy, each.parameter], each.load
-            )
-            for each in found.cliffs
-            if each.held and each.load < float("inf")
-        ]
-        if stairs:
-            table = pd.concat([each.table() for each in stairs], ignore_index=True)
-            with atomic(folder / "hysteresis.csv") as scratch:
-                table.to_csv(scratch, index=False, float_format="%.10g")
-            with atomic(folder / "hysteresis.png") as scratch:
-                draw_stairs(table, scratch)
-            for each in stairs:
-                name = each.policy if each.parameter is None else f"{each.policy} {each.parameter:.4g}"
-                said = f"fails up to {100 * each.gap:.0f} points more on the way down" if each.gap else "none seen"
-                if each.gap:
-                    said += f", and {'still does' if each.excess(0) else 'no more'} at {STAIRS[0]:g} times the cliff"
-                click.echo(f"hysteresis, {' '.join(filter(None, (each.setting, name)))}: {said}")
-            click.echo(f"{folder / 'hysteresis.png'}")
+        _up_and_down(experiment, dict(variants), found.cliffs, folder)
+
+
+def _up_and_down(
+    experiment: Experiment, variants: Mapping[str, AnyScenario], cliffs: Sequence[Cliff], folder: Path
+) -> None:
+    """Run the load up and down around each cliff that was found, and say which do not come back as they came."""
+    import pandas as pd
+
+    from analysis.cliffs import draw_stairs
+    from scenarios.cache import atomic
+    from simulator.hysteresis import STAIRS, climb
+
+    points = {(point.name, point.parameter): point for point in experiment.points}
+    stairs = [
+        climb(experiment, variants[each.setting], each.setting, points[each.policy, each.parameter], each.load)
+        for each in cliffs
+        if each.held and each.load < float("inf")
+    ]
+    if not stairs:
+        click.echo("hysteresis: no cliff was found to go up and down around")
+        return
+    table = pd.concat([each.table() for each in stairs], ignore_index=True)
+    with atomic(folder / "hysteresis.csv") as scratch:
+        table.to_csv(scratch, index=False, float_format="%.10g")
+    with atomic(folder / "hysteresis.png") as scratch:
+        draw_stairs(table, scratch)
+    for each in stairs:
+        name = each.policy if each.parameter is None else f"{each.policy} {each.parameter:.4g}"
+        said = f"fails up to {100 * each.gap:.0f} points more on the way down" if each.gap else "none seen"
+        if each.gap:
+            said += f", and {'still does' if each.excess(0) else 'no more'} at {STAIRS[0]:g} times the cliff"
+        click.echo(f"hysteresis, {' '.join(filter(None, (each.setting, name)))}: {said}")
+    click.echo(f"{folder / 'hysteresis.png'}")
