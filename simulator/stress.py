@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import partial
 
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy import stats
 from tqdm import tqdm
 
+from scenarios.errors import UserError
 from scenarios.schema.objective import Objective
 from simulator.policies import AnyScenario
 from simulator.policies.base import Point
-from simulator.preparation import Experiment, prepare_experiment
+from simulator.preparation import Experiment
+from simulator.spread import Failure, Here, Spread
 from simulator.trial import attempts, world_of
 
 LOADS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -177,29 +178,34 @@ def stress(
     variants: Sequence[tuple[str, AnyScenario]],
     loads: Sequence[float] = LOADS,
     tolerance: float = 0.05,
-    jobs: int = 1,
+    spread: Spread | None = None,
     silent: bool = True,
 ) -> Iterator[tuple[list[Probe], Cliff]]:
-    """Every point of the sweep in every variant, (name of the setting, scenario), one after the other as it is done."""
+    """Every point of the sweep in every variant, (name of the setting, scenario), each as it is done.
+
+    spread: where cliffs are looked for, one after the other where absent. Raises `UserError` once all were tried, if
+    the search for some came to nothing.
+    """
     experiment.rehearse()
-    tasks = [(name, scenario, number) for name, scenario in variants for number in range(len(experiment.points))]
-    if jobs == 1:
-        work = (cliff(experiment, s, name, experiment.points[n], loads, tolerance) for name, s, n in tasks)
-    else:
-        base = experiment.scenario.model_dump_json()
-        calls = (delayed(_apart)(base, name, s.model_dump_json(), n, loads, tolerance) for name, s, n in tasks)
-        work = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    yield from tqdm(work, "looking for cliffs", total=len(tasks), unit=" cliffs", leave=False, disable=silent)
+    pieces = [(variant, point) for variant in range(len(variants)) for point in range(len(experiment.points))]
+    work = partial(_one, loads=tuple(loads), tolerance=tolerance)
+    each = (spread or Here()).each(work, (experiment, tuple(variants)), pieces)
+    failed = []
+    for piece, back in tqdm(each, "looking for cliffs", total=len(pieces), unit=" cliffs", leave=False, disable=silent):
+        if isinstance(back, Failure):
+            failed.append(f"{variants[piece[0]][0]} {experiment.points[piece[1]].name}: {back.why}".strip())
+        else:
+            yield back
+    if failed:
+        raise UserError("\n".join([f"{len(failed)} of {len(pieces)} cliffs were not found:", *failed]))
 
 
-def _apart(
-    base: str, setting: str, scenario: str, number: int, loads: Sequence[float], tolerance: float
+def _one(
+    shared: tuple[Experiment, tuple[tuple[str, AnyScenario], ...]],
+    piece: tuple[int, int],
+    loads: Sequence[float],
+    tolerance: float,
 ) -> tuple[list[Probe], Cliff]:
-    experiment = _opened(base)
-    own = AnyScenario.model_validate_json(scenario)
-    return cliff(experiment, own, setting, experiment.points[number], loads, tolerance)
-
-
-@lru_cache(maxsize=1)
-def _opened(scenario: str) -> Experiment:
-    return prepare_experiment(AnyScenario.model_validate_json(scenario), lambda text: None, False)
+    experiment, variants = shared
+    name, scenario = variants[piece[0]]
+    return cliff(experiment, scenario, name, experiment.points[piece[1]], loads, tolerance)

@@ -65,6 +65,7 @@ def command(
     from scenarios.cache import atomic
     from simulator.experiment import read
     from simulator.preparation import prepare_experiment
+    from simulator.spread import Processes
     from simulator.stress import DEFAULT, Stress, objective_of, stress
     from simulator.trial import settings, variant
 
@@ -83,13 +84,21 @@ def command(
     folder = out or Path("results") / f"{base.name}-stress"
     experiment = prepare_experiment(base, announce, not quiet)
     found = Stress([], [])
-    for probes, cliff in stress(experiment, variants, grid, tolerance, jobs, silent=quiet):
+    for probes, cliff in stress(experiment, variants, grid, tolerance, Processes(jobs) if jobs > 1 else None, quiet):
         found.probes.extend(probes)
         found.cliffs.append(cliff)
         # After each, so that what was found before Ctrl-C is there to read.
         for name, table in zip(("probes", "cliffs"), found.tables(), strict=True):
             with atomic(folder / f"{name}.csv") as scratch:
                 table.to_csv(scratch, index=False, float_format="%.10g")
+    settings_in_order = [name for name, _ in variants]
+    points_in_order = [(point.name, point.parameter) for point in experiment.points]
+    found.cliffs.sort(
+        key=lambda each: (
+            settings_in_order.index(each.setting),
+            points_in_order.index((each.policy, each.parameter)),
+        )
+    )
     probes_table, cliffs_table = found.tables()
     with atomic(folder / "map.png") as scratch:
         draw_map(probes_table, cliffs_table, scratch, base.question or base.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,11 +15,11 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from analysis.queueing import mmc_timeouts
-from scenarios.errors import ScenarioError
+from scenarios.errors import ScenarioError, UserError
 from simulator.commands.stress import command
 from simulator.commands.validate.worlds import poisson, simulate
 from simulator.hysteresis import STAIRS, Stairs, failing
-from simulator.stress import search
+from simulator.stress import Cliff, search, stress
 from simulator.trial import settings
 
 LOADS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -106,3 +108,19 @@ def test_failures_are_counted_on_the_stair_that_they_were_sent_on() -> None:
     shares = failing(log, [0.0, 1.0, 2.0, 3.0])
     assert shares[:2].tolist() == [0.5, 1.0]
     assert np.isnan(shares[2])
+
+
+def test_a_search_that_fails_is_told_of_once_the_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [SimpleNamespace(name=name) for name in ("sound", "broken", "sound")]
+    experiment: Any = SimpleNamespace(points=points, rehearse=lambda: None)
+
+    def found(experiment: Any, scenario: Any, setting: str, point: Any, loads: Any, tolerance: float) -> Any:
+        if point.name == "broken":
+            raise ScenarioError("why")
+        return [], Cliff(setting, point.name, None, 1.0, 2.0, "")
+
+    monkeypatch.setattr("simulator.stress.cliff", found)
+    searches = stress(experiment, [("busy", cast(Any, None))])
+    assert [next(searches)[1].policy for _ in range(2)] == ["sound", "sound"]
+    with pytest.raises(UserError, match=r"1 of 3 cliffs were not found:\nbusy broken: .*why"):
+        next(searches)
