@@ -96,8 +96,8 @@ class Device:
         """How far the scores are from giving the true item another rank; infinite where no near tie could.
 
         The distance of the true item's score to the nearest other one shown, or, if it is less, of the last logit in
-        the list held to the first outside. Fusion over ranks knows no near scores: there the nearest two of the scores
-        that the ranks are of count.
+        the list held to the first outside. Places know no near scores: where they are fused, the nearest two of the
+        scores that they are of count; and with a gate, how near any item is to it.
         """
         if self._true in self.stream[: self._seen]:
             return np.inf
@@ -107,9 +107,11 @@ class Device:
         if self._order is not None:
             length, logits = self.live.list_length, self._order[1]
             gaps = np.concatenate([gaps, -np.diff(logits[length - 1 : length + 1])])
-            if self.live.fusion.over == "ranks":
+            if self.live.fusion.over != "scores":
                 _, llm, srm = self._left()
                 gaps = np.concatenate([gaps, np.diff(np.sort(llm)), np.diff(np.sort(srm))])
+                if self.live.fusion.gate is not None:
+                    gaps = np.concatenate([gaps, np.abs(np.abs(self._likelihoods(srm)) - self.live.fusion.gate)])
         return float(gaps.astype(np.float64).min(initial=np.inf))
 
     def signals(self) -> dict[str, float]:
@@ -165,13 +167,26 @@ class Device:
 
     def _fused(self) -> tuple[IntArray, npt.NDArray[Any]]:
         ids, llm, srm = self._left()
+        places = np.arange(len(ids))
         if self.live.fusion.over == "ranks":
-            places = np.arange(len(ids))
             by_srm = np.argsort(-srm, kind="stable")
             llm, srm = -places.astype(srm.dtype), -places[np.argsort(by_srm)].astype(srm.dtype)
+        elif self.live.fusion.over == "probabilities":
+            llm, srm = -places.astype(srm.dtype) / self._places, self._likelihoods(srm)
+            if self.live.fusion.gate is not None:
+                srm[np.abs(srm) <= self.live.fusion.gate] = 0
         else:
             llm, srm = _standardised(llm), _standardised(srm)
         return ids, self.live.fusion.alpha * llm + (1 - self.live.fusion.alpha) * srm
+
+    @property
+    def _places(self) -> int:
+        """Of a list, whether all of them are filled or not."""
+        return min(self.live.list_length, self.live.llm.n_items)
+
+    def _likelihoods(self, srm: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The sigmoid of the device's own scores, standardised or not, minus 1/2."""
+        return np.asarray(np.tanh((srm if self.live.fusion.raw else _standardised(srm)) / 2) / 2)
 
     def _left(self) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any]]:
         """Ids, LLM scores and SRM scores of what is left in the list, in the cloud's order."""

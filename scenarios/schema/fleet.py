@@ -124,10 +124,26 @@ class Fleet(Block):
 
 
 class Fusion(Block):
-    """How a device orders its list: alpha * LLM + (1 - alpha) * SRM over the items that are left in it."""
+    """How a device orders its list: alpha * LLM + (1 - alpha) * SRM over the items that are left in it.
 
-    over: Literal["scores", "ranks"] = "scores"
-    """`scores`: both standardised over the list (mean 0, deviation 1). `ranks`: minus the place in either order, as a
-    share of the list's length (LSC4Rec's released code uses this for the LLM's side)."""
+    The five rankers of LSC4Rec's released code: docs/lsc4rec.md.
+    """
+
+    over: Literal["scores", "ranks", "probabilities"] = "scores"
+    """`scores`: both standardised over the list (mean 0, deviation 1). `ranks`: minus the place in either order.
+    `probabilities`: minus the place in the LLM's order as a share of the list's length, and the sigmoid of the SRM's
+    score minus 1/2, as in LSC4Rec's released code."""
     alpha: Share = 0.5
     """Weight of the LLM: 1 shows the list as it came, 0 shows the SRM's order of it."""
+    raw: bool = False
+    """Of `probabilities`: whether the sigmoid is of the SRM's score as it is, as in the released code, rather than of
+    its score standardised over the list. A softmax, which SRMs are trained with here, leaves the scores' zero open."""
+    gate: Annotated[float, Field(ge=0, lt=0.5)] | None = None
+    """Of `probabilities`: the SRM's side counts only for items whose sigmoid is farther than this from 1/2; the
+    released code's gated ranker has 0.4."""
+
+    @model_validator(mode="after")
+    def _probabilities_alone(self) -> Fusion:
+        if self.over != "probabilities" and (self.raw or self.gate is not None):
+            raise ValueError("raw and gate are of `over: probabilities` alone")
+        return self

@@ -133,6 +133,18 @@ def assert_same(world: World, folder: Path) -> None:
 FUSIONS = [
     Fusion.model_validate({"over": over, "alpha": alpha}) for over in ("scores", "ranks") for alpha in (0, 0.3, 1)
 ]
+RELEASED = [
+    Fusion(over="probabilities", alpha=0.4),
+    Fusion(over="probabilities", gate=0.2),
+    Fusion(over="probabilities", alpha=0.4, raw=True),
+]
+
+
+@pytest.mark.parametrize("fusion", RELEASED, ids=lambda fusion: f"{fusion.gate}-{fusion.raw}")
+def test_the_store_is_the_oracle_on_the_released_code_s_scale(
+    fusion: Fusion, population: Population, tmp_path: Path
+) -> None:
+    assert_same(World(population, fusion=fusion), tmp_path)
 
 
 @pytest.mark.parametrize("fusion", FUSIONS, ids=lambda fusion: f"{fusion.over}-{fusion.alpha}")

@@ -42,7 +42,7 @@ MISTAKES = [
     # misspelt, misplaced and unknown keys
     ("network: {rtt_msec: 5}", "s.yaml:7: network.rtt_msec: unknown key; did you mean rtt_ms?"),
     ("cloud:\n  rtt_ms: 5", "s.yaml:8: cloud.rtt_ms: unknown key; did you mean network.rtt_ms?"),
-    ("fusion: {zzz: 5}", "s.yaml:7: fusion.zzz: unknown key; expected one of over, alpha"),
+    ("fusion: {zzz: 5}", "s.yaml:7: fusion.zzz: unknown key; expected one of over, alpha, raw, gate"),
     ("data: {pace: {kind: recorded, compresion: 2}}", "s.yaml:7: data.pace.compresion: unknown key; did you mean compression?"),
     # wrong types
     ("network: {rtt_ms: fast}", "s.yaml:7: network.rtt_ms: fast: expected a number"),

@@ -247,6 +247,8 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.precision": Witness(),
         "fusion.over": Witness(),
         "fusion.alpha": between(0.3, 0.6),
+        "fusion.raw": Witness(given={"fusion.over": "probabilities"}),
+        "fusion.gate": between(None, 0.3, given={"fusion.over": "probabilities"}),
         "fleet.catalogue": Witness(),
         "fleet.catalogue[popular].items": between(5, 20),
         # Devices
