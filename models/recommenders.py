@@ -260,7 +260,7 @@ def prepare(
     """
     _known(signals, catalogue)
     label = f"training the device's model ({spec.srm.kind})"
-    srm_key = trained.train_once(population, spec.srm, label, announce, progress)
+    srm_key = trained.train_srm(population, spec.srm, spec.llm, label, announce, progress)
     llm_key = trained.train_once(population, spec.llm, "training the cloud's model", announce, progress)
     # A local model's lists depend on the streams too, and on how they are searched.
     streams, beams = weights.population_key(population), getattr(spec.llm, "beams", None)

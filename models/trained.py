@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from filelock import FileLock
 
-from models import weights
+from models import stages, weights
 from models.catalogue import LARGE
 from scenarios.cache import content_key, home
 from scenarios.errors import ModelError, UserError
@@ -19,6 +19,7 @@ from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, T5Llm
 from scenarios.schema.recommenders import Llm as LlmSpec
 from scenarios.schema.recommenders import Srm as SrmSpec
+from scenarios.schema.stages import Stage
 
 if TYPE_CHECKING:
     from models.llms.base import Llm
@@ -66,7 +67,8 @@ def key(population: Population, spec: SrmSpec | LlmSpec) -> str:
     side = "srm" if isinstance(spec, SrmSpec) else "llm"
     training = TRAINING if population.behaviour.n_items <= LARGE else (*TRAINING, "sampling.py")
     code = weights.code_digest(*training, *sources(spec))
-    return content_key(side, weights.population_key(population), spec.model_dump(exclude={"beams"}), code)
+    told = spec.model_dump(exclude={"beams", "stages"})
+    return content_key(side, weights.population_key(population), told, code)
 
 
 def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, announce: Announce, progress: bool) -> str:
@@ -78,6 +80,70 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
     name = key(population, spec)
     if isinstance(spec, LocalLlm | LocalT5):
         return name
+
+    def make() -> tuple[Any, weights.Facts]:
+        from models.training import train
+
+        maker = _maker(population, spec, announce)
+        return train(maker, population, spec.window, spec.training, name, label, silent=not progress)
+
+    _once(name, make, announce)
+    return name
+
+
+def train_srm(
+    population: Population, spec: SrmSpec, llm: LlmSpec, label: str, announce: Announce, progress: bool
+) -> str:
+    """The same for the device's model with all its stages; those that ask the cloud's model have that trained first."""
+    name = train_once(population, spec, label, announce, progress)
+    for stage in spec.stages:
+        name = _teach_once(population, spec, llm, stage, name, label, announce, progress)
+    return name
+
+
+def _teach_once(
+    population: Population,
+    spec: SrmSpec,
+    llm: LlmSpec,
+    stage: Stage,
+    before: str,
+    label: str,
+    announce: Announce,
+    progress: bool,
+) -> str:
+    """Have a stage done to the model of the key `before`; gives the key of the outcome."""
+    teacher = asked = ""
+    if stages.FROM_THE_CLOUD[stage.kind]:
+        teacher = train_once(population, llm, "training the cloud's model", announce, progress)
+        asked = content_key(teacher, getattr(llm, "beams", None))
+    code = weights.code_digest(*TRAINING, *sources(spec), *stages.sources(stage))
+    name = content_key("stage", before, asked, stage.model_dump(), code)
+
+    def make() -> tuple[Any, weights.Facts]:
+        from models import srms
+        from models.stages.course import Course
+
+        items = population.behaviour.n_items
+        course = Course(
+            population,
+            fresh=lambda: srms.build(items, spec),
+            pupil=lambda: open_srm(items, spec, before).train(),
+            teacher=lambda: open_llm(items, llm, teacher),
+            teacher_key=asked,
+            window=spec.window,
+            key=name,
+            label=f"{label}: {stage.kind}",
+            announce=announce,
+            silent=not progress,
+        )
+        return stages.teach(stage, course)
+
+    _once(name, make, announce)
+    return name
+
+
+def _once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: Announce) -> None:
+    """Make and keep weights, unless those of this key are there; two that need them at once make them once."""
     try:
         weights.path_of(name).parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(weights.path_of(name).with_suffix(".lock")).acquire()
@@ -86,15 +152,11 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
     with lock:
         try:
             if weights.read_facts(name) is not None:
-                return name
+                return
         except ModelError as error:
             announce(f"{error}; training anew")
-        from models.training import train
-
-        make = _maker(population, spec, announce)
-        model, facts = train(make, population, spec.window, spec.training, name, label, silent=not progress)
+        model, facts = make()
         weights.save(model, name, facts)
-    return name
 
 
 def _maker(population: Population, spec: SrmSpec | CausalLlm | T5Llm, announce: Announce) -> Callable[[], Any]:
@@ -158,17 +220,18 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
 
 
 def trained(
-    population: Population, spec: SrmSpec | LlmSpec, label: str, announce: Announce, progress: bool
+    population: Population, spec: SrmSpec | LlmSpec, llm: LlmSpec, label: str, announce: Announce, progress: bool
 ) -> tuple[Srm | Llm, weights.Facts]:
     """A model by itself, not in training, and its facts; it is trained first if it is not yet.
 
-    One of a local folder is what lies there, in 0 epochs. label: what the bar calls the training. Raises `ModelError`,
-    and `UserError` for a full disk.
+    One of a local folder is what lies there, in 0 epochs. llm: the cloud's model, which stages of a device's model may
+    ask. label: what the bar calls the training. Raises `ModelError`, and `UserError` for a full disk.
     """
     items = population.behaviour.n_items
-    name = train_once(population, spec, label, announce, progress)
     if isinstance(spec, SrmSpec):
+        name = train_srm(population, spec, llm, label, announce, progress)
         return open_srm(items, spec, name), _facts(name)
+    name = train_once(population, spec, label, announce, progress)
     if isinstance(spec, LocalLlm | LocalT5):
         given: Any = open_llm(items, spec, name)
         return given, weights.Facts(None, epochs=0, seconds=0.0, **weights.size_of(given))

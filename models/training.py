@@ -12,7 +12,7 @@ import pickle
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -44,12 +44,14 @@ from scenarios.behaviour import IntArray
 from scenarios.cache import home
 from scenarios.errors import ModelError
 from scenarios.population import Population
-from scenarios.schema.recommenders import Training
+from scenarios.schema.training import Training
 
 LOOKS_BACK = 200
 """Batches over which the running mean of the weights looks back, or a tenth of those there were, if that is less."""
 
 Model = TypeVar("Model", bound="Trainable")
+Lesson = Callable[[Model, Tensor, Tensor], Tensor]
+"""(model, [B, T] items, [B, T] places of these in the flat array of streams) -> mean loss over the targets."""
 
 
 class Trainable(Protocol):
@@ -71,12 +73,15 @@ class Trainable(Protocol):
         """Where in its stream the model begins to read for a state after so many items."""
 
 
-class Windows(Dataset[Tensor]):
+class Windows(Dataset[dict[str, Tensor]]):
     """Batches of windows cut from the histories at places drawn anew for each pass, of about equal length each.
 
     A window of up to `length` targets is placed evenly over a stream, its ends reaching beyond the stream's, so that
     every position is as often a target as any other and contexts of all lengths are met. Pass e is a function of
     (seed, e) alone, which makes a resumed training the same as an undisturbed one.
+
+    A batch is `items` [B, T], right-padded with `PAD`, and `places` [B, T], where in the flat array of all streams each
+    item stands (meaningless at the padding).
     """
 
     def __init__(self, population: Population, length: int, batch_size: int, seed: int) -> None:
@@ -108,12 +113,14 @@ class Windows(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
         rows = self.batches[index]
         lengths = self.lengths[rows]
-        block = np.full((len(rows), lengths.max()), PAD, np.int64)
-        block[np.arange(block.shape[1]) < lengths[:, None]] = self.behaviour.items[spans(self.begins[rows], lengths)]
-        return torch.from_numpy(block)
+        columns = np.arange(lengths.max())
+        block = np.full((len(rows), len(columns)), PAD, np.int64)
+        block[columns < lengths[:, None]] = self.behaviour.items[spans(self.begins[rows], lengths)]
+        places = self.begins[rows][:, None] + columns
+        return {"items": torch.from_numpy(block), "places": torch.from_numpy(places)}
 
 
 class Validation:
@@ -146,13 +153,18 @@ class Validation:
             rows, gone = consumed(self.items, self.streams[chunk], ends[chunk])
             scores[torch.from_numpy(rows).to(device), torch.from_numpy(gone).to(device)] = -torch.inf
             rank = places(scores, torch.from_numpy(self.targets[chunk]).to(device)).cpu().numpy()
-            gains.append(np.where((rank >= 1) & (rank <= 10), 1 / np.log2(rank + 1.0), 0.0))
+            gains.append(np.where((rank >= 1) & (rank <= 10), 1 / np.log2(np.maximum(rank, 1) + 1.0), 0.0))
         return float(np.concatenate(gains).mean())
 
 
 def running_mean(mean: Tensor, now: Tensor, batches: Tensor | int) -> Tensor:
     """The mean carried on by a batch; `batches` went before it."""
     return mean.lerp(now, max(1 / LOOKS_BACK, 10 / (10 + int(batches))))
+
+
+def its_own(model: Trainable, items: Tensor, places: Tensor) -> Tensor:
+    """The lesson of a model that learns by itself: its own loss."""
+    return model.loss(items)
 
 
 class _Averaged(nn.Module):
@@ -168,12 +180,14 @@ class _Trainer(Trainer):  # type: ignore[misc]
     """The Trainer, with a model that knows its own loss, and a metric of its own."""
 
     control: TrainerControl
+    lesson: Lesson[Any]
 
     def compute_loss(self, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
         # The windows of a batch are of about one length, so that batches hold unlike numbers of targets; each target is
         # to count the same, or the short streams would be learned best.
         targets = inputs["items"][:, 1:] != PAD
-        return model.now.loss(inputs["items"]) * targets.sum() / self.train_dataset.targets_a_batch
+        loss = self.lesson(model.now, inputs["items"], inputs["places"])
+        return loss * targets.sum() / self.train_dataset.targets_a_batch
 
     def evaluate(self, *rest: Any, **more: Any) -> dict[str, float]:
         mean = self.model.mean.module.eval()
@@ -209,23 +223,33 @@ class _Bar(TrainerCallback):  # type: ignore[misc]
 
 
 def train(
-    make: Callable[[], Model], population: Population, window: int, spec: Training, key: str, label: str, silent: bool
+    make: Callable[[], Model],
+    population: Population,
+    window: int,
+    spec: Training,
+    key: str,
+    label: str,
+    silent: bool,
+    lesson: Lesson[Model] = its_own,
+    beside: Sequence[TrainerCallback] = (),
 ) -> tuple[Model, Facts]:
     """Make a model and train it; the pass with the best validation NDCG@10 is kept.
 
     make: builds the untrained model from the random state it meets. window: items in a training window. key: names this
-    training in the cache, where it goes on if it was stopped. Global random states are as before afterwards.
+    training in the cache, where it goes on if it was stopped. lesson: what it learns by. beside: what else goes on
+    while it trains. Global random states are as before afterwards.
     Raises `ModelError` where training diverges.
     """
     folder = home() / "training" / key
+    rest = (population, window, spec, folder, label, silent, lesson, beside)
     try:
-        return _train(make, population, window, spec, folder, label, silent)
+        return _train(make, *rest)
     except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError):
         if _last_checkpoint(folder) is None:
             raise
         # What an earlier, stopped training left is damaged, or of another version of the libraries.
         shutil.rmtree(folder, ignore_errors=True)
-        return _train(make, population, window, spec, folder, label, silent)
+        return _train(make, *rest)
 
 
 def _train(
@@ -236,6 +260,8 @@ def _train(
     folder: Path,
     label: str,
     silent: bool,
+    lesson: Lesson[Model],
+    beside: Sequence[TrainerCallback],
 ) -> tuple[Model, Facts]:
     began = time.monotonic()
     with quiet(), _own_randomness(spec.seed):
@@ -271,9 +297,10 @@ def _train(
             args=settings,
             train_dataset=Windows(population, window, spec.batch_size, spec.seed),
             eval_dataset=validation,
-            data_collator=lambda batches: {"items": batches[0]},
-            callbacks=[_Average(), EarlyStoppingCallback(spec.patience), bar],
+            data_collator=lambda batches: batches[0],
+            callbacks=[*beside, _Average(), EarlyStoppingCallback(spec.patience), bar],
         )
+        trainer.lesson = lesson
         trainer.remove_callback(PrinterCallback)
         try:
             trainer.train(resume_from_checkpoint=_last_checkpoint(folder))

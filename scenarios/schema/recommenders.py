@@ -7,27 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scenarios.schema.base import Block, Count, Positive
+from scenarios.schema.base import Block, Count
+from scenarios.schema.stages import Stage
+from scenarios.schema.training import Training
 
 SrmKind = Literal["sasrec", "gru4rec", "din", "ttt4rec"]
 """Each names a file of `models/srms/`."""
-
-
-class Training(Block):
-    """Defaults are those that gave the best validation NDCG@10 on MovieLens-100K within a minute on two cores.
-
-    Early stopping watches NDCG@10 on the validation part; the replay part is never looked at.
-    """
-
-    epochs: Count = 20
-    """At most this many passes over the histories."""
-    patience: Count = 2
-    """Stop after this many passes without a better validation NDCG@10."""
-    learning_rate: Positive = 0.003
-    batch_size: Count = 16
-    """Windows in a batch."""
-    seed: int = 0
-    """Separate from the scenario's seed, so that a replication of the simulation keeps its models."""
 
 
 class Srm(Block):
@@ -44,6 +29,8 @@ class Srm(Block):
     options: dict[str, bool | int | float | str] = {}
     """Settings that only this kind has; the head of its file names them."""
     training: Training = Training()
+    stages: tuple[Stage, ...] = ()
+    """What is done to it after that training, in this order."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Srm:

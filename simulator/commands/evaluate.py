@@ -142,7 +142,7 @@ def _table(scenario: AnyScenario, names: Sequence[str], seeds: int, quiet: bool)
         specs, places, facts, burdens = _specs(scenario, name, seeds), [], [], []
         for n, spec in enumerate(specs):
             which = name if len(specs) == 1 else f"{name} ({n + 1} of {len(specs)})"
-            model, fact = trained(population, spec, f"training {which}", announce, not quiet)
+            model, fact = trained(population, spec, scenario.recommenders.llm, f"training {which}", announce, not quiet)
             burdens.append(burden(model, longest))
             with bar(f"ranking by {which}", len(users), quiet) as tell:
                 places.append(ranks(model, population, tell))

@@ -24,9 +24,10 @@ from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.data import LastSplit
 from scenarios.schema.fleet import Fusion, WholeCatalogue
-from scenarios.schema.recommenders import CausalLlm, SrmKind, T5Llm, Training
+from scenarios.schema.recommenders import CausalLlm, SrmKind, T5Llm
 from scenarios.schema.recommenders import Recommenders as Spec
 from scenarios.schema.recommenders import Srm as SrmSpec
+from scenarios.schema.training import Training
 from scenarios.split import split
 
 KINDS = (*get_args(SrmKind), "llm", "t5")

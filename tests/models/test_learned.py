@@ -24,8 +24,9 @@ from scenarios.behaviour import Behaviour
 from scenarios.errors import UserError
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue, WholeCatalogue
-from scenarios.schema.recommenders import CausalLlm, Srm, Training
+from scenarios.schema.recommenders import CausalLlm, Srm
 from scenarios.schema.recommenders import Recommenders as Spec
+from scenarios.schema.training import Training
 
 LENGTH = 12
 

@@ -17,8 +17,9 @@ from scenarios.behaviour import save
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue, PopularCatalogue
-from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, Srm, T5Llm, Training
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, Srm, T5Llm
 from scenarios.schema.recommenders import Recommenders as Spec
+from scenarios.schema.training import Training
 
 SHORT = Training(epochs=2, batch_size=8, learning_rate=0.01)
 SPEC = Spec(

@@ -19,7 +19,8 @@ from models.training import Trainable, Validation, Windows, train
 from scenarios.behaviour import build as behaviour_of
 from scenarios.errors import ModelError
 from scenarios.population import Population
-from scenarios.schema.recommenders import CausalLlm, Srm, Training
+from scenarios.schema.recommenders import CausalLlm, Srm
+from scenarios.schema.training import Training
 
 SPEC = Srm(width=16, layers=1, window=8, dropout=0.1)
 SHORT = Training(epochs=4, patience=4, batch_size=8, learning_rate=0.01)
@@ -56,9 +57,10 @@ def test_batches_hold_the_windows_and_padding_to_their_right(population: Populat
     windows = Windows(population, 8, 4, seed=0)
     assert sorted(np.concatenate(windows.batches)) == list(range(len(windows.users)))
     for rows, batch in zip(windows.batches, windows, strict=True):
-        for row, window in zip(rows, batch, strict=True):
+        for row, window, places in zip(rows, batch["items"], batch["places"], strict=True):
             begin, length = windows.begins[row], windows.lengths[row]
             assert window[:length].tolist() == population.behaviour.items[begin : begin + length].tolist()
+            assert window[:length].tolist() == population.behaviour.items[places[:length]].tolist()
             assert (window[length:] == PAD).all()
 
 

@@ -14,7 +14,8 @@ from models.reading import read
 from models.training import Validation, Windows, train
 from models.weights import Facts
 from scenarios.population import Population
-from scenarios.schema.recommenders import T5Llm, Training
+from scenarios.schema.recommenders import T5Llm
+from scenarios.schema.training import Training
 
 N_ITEMS = 60
 CPU = torch.device("cpu")
@@ -192,7 +193,7 @@ def test_training_learns_what_follows_what(way: str, population: Population) -> 
     def loss(llm: T5) -> float:
         torch.manual_seed(0)
         windows = Windows(population, spec.window, 8, 1)
-        return float(np.mean([float(llm.loss(windows[k])) for k in range(len(windows))]))
+        return float(np.mean([float(llm.loss(windows[k]["items"])) for k in range(len(windows))]))
 
     torch.manual_seed(0)
     untrained = build(codes, spec).eval()

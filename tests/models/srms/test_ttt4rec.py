@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.srms import build
 from models.srms.ttt4rec import Model
@@ -195,6 +196,10 @@ def test_updates_are_what_lets_the_past_be_known(inner: str) -> None:
     assert not torch.allclose(on.encode(items), off.encode(items), atol=1e-2)
     assert not torch.allclose(on.encode(items)[:, -1], on.encode(other)[:, -1], atol=1e-2)
     assert torch.equal(off.encode(items)[:, -1], off.encode(other)[:, -1])
+    switched_off = small(seed=6, inner=inner, inner_batch=4, updates_at_test=False)
+    switched_off.load_state_dict(on.state_dict())
+    assert torch.equal(switched_off.encode(items), off.encode(items))
+    assert switched_off.state_bytes == 0
 
 
 @pytest.mark.parametrize("inner", INNER)
@@ -210,6 +215,25 @@ def test_reset_begins_anew_at_every_window_and_persist_never_does(inner: str) ->
     late = items.clone()
     late[:, 0] = (late[:, 0] + 1) % N_ITEMS
     assert not torch.allclose(persist.encode(items)[:, -1], persist.encode(late)[:, -1], atol=1e-4)
+
+
+@pytest.mark.parametrize(("inner", "fast_weights"), list(product(INNER, ("persist", "reset"))))
+@torch.no_grad()
+def test_reading_costs_as_much_an_item_however_long_the_stream(inner: str, fast_weights: str) -> None:
+    model = small(inner=inner, window=16, inner_batch=4, fast_weights=fast_weights)
+
+    def multiplications(length: int) -> int:
+        with FlopCounterMode(display=False) as counter:
+            model.encode(stream(length))
+        return counter.get_total_flops()
+
+    assert multiplications(320) == 10 * multiplications(32) > 0
+    memory, costs = model.start(2), set()
+    for item in stream(24).unbind(1):
+        with FlopCounterMode(display=False) as counter:
+            memory, _ = model.step(memory, item)
+        costs.add(counter.get_total_flops())
+    assert len(costs) == 1
 
 
 @pytest.mark.parametrize(("inner", "floats", "parameters"), [("linear", 1_088, 67_340), ("mlp", 8_512, 74_764)])
@@ -234,7 +258,7 @@ def test_sizes_are_those_of_the_released_run(inner: str, floats: int, parameters
         ({"fast_weights": "keep"}, r"options.fast_weights: 'keep' is not one of persist, reset"),
         ({"inner_batch": 0}, r"options.inner_batch: 0 is less than 1"),
         ({"updates": "off"}, r"options.updates: 'off' is not of type bool"),
-        ({"inner_bach": 4}, r"ttt4rec does not know inner_bach; known: fast_weights, inner, inner_batch, updates"),
+        ({"inner_bach": 4}, r"does not know inner_bach; known: fast_weights, inner, inner_batch, updates, updates_at_"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
