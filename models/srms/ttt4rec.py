@@ -14,10 +14,11 @@ The last W_t of a mini-batch begins the next one. `encode` uses the dual form, w
 the sum. Training goes through the inner steps: the learned start of W, k, v, rates and tau all have gradients.
 
 Options: `inner` is the net, `linear` (default: the paper's better one on short histories) or `mlp`; `inner_batch` how
-many items an inner mini-batch has. `updates: false` leaves W at its learned start, the control that the paper lacks;
-the parameters are the same, so that one file of weights serves both. `fast_weights` says how long W lives. A stream
-here has no sessions: with `reset` (default) W begins anew at every `window`-th item of the stream, so that no state is
-further from its beginning than in training, as in the paper; with `persist` it lives as long as the device.
+many items an inner mini-batch has. Two controls that the paper lacks leave W at its learned start: `updates: false`, a
+model trained without inner steps, and `updates_at_test: false`, one trained with them that goes without on the device.
+`fast_weights` says how long W lives. A stream here has no sessions: with `reset` (default) W begins anew at every
+`window`-th item of the stream, so that no state is further from its beginning than in training, as in the paper; with
+`persist` it lives as long as the device.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ class Model(DotProductSrm):
     Raises `ModelError` for options outside their range, or heads of an odd width, which cannot be rotated in pairs.
     """
 
-    OPTIONS = {"inner": "linear", "inner_batch": 8, "updates": True, "fast_weights": "reset"}
+    OPTIONS = {"inner": "linear", "inner_batch": 8, "updates": True, "updates_at_test": True, "fast_weights": "reset"}
 
     def __init__(self, n_items: int, spec: Spec) -> None:
         super().__init__(n_items, spec)
@@ -229,8 +230,9 @@ class Model(DotProductSrm):
                 f"recommenders.srm: ttt4rec needs an even width / heads, but {spec.width} / {spec.heads} = {head_width}"
             )
         hidden = (4 * head_width,) if self.option("inner") == "mlp" else ()
+        self.updates: bool = self.option("updates") and self.option("updates_at_test")
         self.blocks = nn.ModuleList(
-            Block(spec, hidden, self.option("inner_batch"), self.option("updates")) for _ in range(spec.layers)
+            Block(spec, hidden, self.option("inner_batch"), self.updates) for _ in range(spec.layers)
         )
         self.enter = nn.LayerNorm(spec.width, eps=1e-12)
         self.norm = nn.RMSNorm(spec.width, eps=EPSILON)
@@ -270,7 +272,7 @@ class Model(DotProductSrm):
 
     def start(self, batch: int) -> Memory:
         """See `Srm.start`."""
-        if not self.option("updates"):
+        if not self.updates:
             return (((), ()),) * self.spec.layers, 0
         starts = [
             tuple(layer.expand(batch, *layer.shape) for layer in block.layer.learned_start())
