@@ -43,7 +43,7 @@ def teach(stage: Cooperative, course: Course) -> tuple[Srm, Facts]:
 
 
 def over_lists(srm: Srm, states: Tensor, targets: Tensor, listed: Tensor, kind: str) -> Tensor:
-    """Mean loss of telling targets [N] from the other candidates [N, L], -1 where there are no more, by [N, ...] states.
+    """Mean loss of telling targets [N] from other candidates [N, L], -1 where there are no more, by [N, ...] states.
 
     softmax: cross-entropy of the target among target and list. binary: each of these judged by itself.
     """
