@@ -94,11 +94,20 @@ def burden(model: Ranker, stream: npt.NDArray[np.int32]) -> Burden:
 
         for item in islice(taken, model.spec.window):
             memory, _ = model.step(memory, item)
-        return Burden(_median_ms(interact), _bytes(memory))
+        return Burden(_median_ms(interact), state_bytes(model))
 
     begin = int(model.contexts(np.array([len(stream)]))[0])
     context = torch.from_numpy(stream[begin:].astype(np.int64))[None]
     return Burden(_median_ms(lambda: model.score_all(model.encode(context)[:, -1])), None)
+
+
+@torch.no_grad()
+def state_bytes(model: Srm) -> int:
+    """What a device keeps between two interactions once the model's window is full, as it lies in memory."""
+    memory, item = model.start(1), torch.zeros(1, dtype=torch.int64, device=model.items.weight.device)
+    for _ in range(model.spec.window):
+        memory, _ = model.step(memory, item)
+    return _bytes(memory)
 
 
 def _median_ms(interact: Callable[[], object]) -> float:

@@ -131,6 +131,7 @@ class Recommenders:
                 "bytes_without_item_vectors": srm.bytes - vectors,
                 "validation_ndcg_at_10": srm.validation_ndcg_at_10,
                 "epochs": srm.epochs,
+                "state_bytes": srm.state_bytes,
             },
             "llm": {"kind": spec.llm.kind, "weights": self.llm_key},
             "device_catalogue": {"items": self.part.vectors, "bytes": self.part.bytes(spec.srm.width)},

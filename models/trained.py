@@ -7,6 +7,7 @@ are all stored stays quick.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from filelock import FileLock
@@ -94,10 +95,19 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
 def train_srm(
     population: Population, spec: SrmSpec, llm: LlmSpec, label: str, announce: Announce, progress: bool
 ) -> str:
-    """The same for the device's model with all its stages; those that ask the cloud's model have that trained first."""
-    name = train_once(population, spec, label, announce, progress)
+    """The same for the device's model with all its stages; those that ask the cloud's model have that trained first.
+
+    Options that end in `_at_test` are for its use alone: it learns without them.
+    """
+    options = {name: value for name, value in spec.options.items() if not name.endswith("_at_test")}
+    pupil = spec.model_copy(update={"options": options})
+    name = train_once(population, pupil, label, announce, progress)
     for stage in spec.stages:
-        name = _teach_once(population, spec, llm, stage, name, label, announce, progress)
+        name = _teach_once(population, pupil, llm, stage, name, label, announce, progress)
+    if pupil == spec:
+        return name
+    learned, name = name, content_key("at test", name, spec.options)
+    _once(name, lambda: (open_srm(population.behaviour.n_items, spec, learned), _facts(learned)), announce)
     return name
 
 
@@ -156,6 +166,11 @@ def _once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: An
         except ModelError as error:
             announce(f"{error}; training anew")
         model, facts = make()
+        from models.evaluation import state_bytes
+        from models.srms.base import Srm
+
+        if isinstance(model, Srm):
+            facts = replace(facts, state_bytes=state_bytes(model))
         weights.save(model, name, facts)
 
 
@@ -217,6 +232,15 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
             return codes.eval()
         case _:
             assert_never(spec)
+
+
+def sized(population: Population, spec: LlmSpec, announce: Announce) -> Llm:
+    """The cloud's model for what its size costs alone: as it lies there, untrained where nobody has trained it yet."""
+    name = key(population, spec)
+    if isinstance(spec, LocalLlm | LocalT5) or weights.read_facts(name) is not None:
+        return open_llm(population.behaviour.n_items, spec, name)
+    model: Llm = _maker(population, spec, announce)().eval()
+    return model
 
 
 def trained(

@@ -31,6 +31,7 @@ class Facts:
     """What is worth knowing of trained weights without opening them.
 
     validation_ndcg_at_10: None where the validation part is empty. bytes: of the parameters as stored (float32).
+    state_bytes: what a device keeps between two interactions; None for what runs in the cloud.
     """
 
     validation_ndcg_at_10: float | None
@@ -38,6 +39,7 @@ class Facts:
     seconds: float
     parameters: int
     bytes: int
+    state_bytes: int | None = None
 
 
 @cache
@@ -158,6 +160,9 @@ def size_of_folder(folder: Path) -> Mapping[str, int]:
 
 
 def size_of(model: nn.Module) -> Mapping[str, int]:
-    """Parameters of a model and their bytes, shared tables counted once."""
-    held = list(model.parameters())
-    return {"parameters": sum(p.numel() for p in held), "bytes": sum(p.numel() * p.element_size() for p in held)}
+    """Parameters of a model and their bytes, shared tables counted once; untuned ones too, which lie elsewhere."""
+    held, untuned = list(model.parameters()), int(getattr(model, "untuned", 0))
+    return {
+        "parameters": sum(p.numel() for p in held) + untuned,
+        "bytes": sum(p.numel() * p.element_size() for p in held) + 4 * untuned,
+    }

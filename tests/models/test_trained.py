@@ -1,0 +1,67 @@
+"""What a model is kept by and as: options for its use alone change nothing of what was learned."""
+
+import pytest
+import torch
+
+from models import training
+from models.evaluation import burden
+from models.recommenders import prepare
+from models.srms.base import Srm
+from models.trained import open_srm, sized, train_srm, trained
+from scenarios.population import Population
+from scenarios.schema.fleet import Fusion, NoCatalogue
+from scenarios.schema.recommenders import CausalLlm, Training
+from scenarios.schema.recommenders import Recommenders as Spec
+from scenarios.schema.recommenders import Srm as SrmSpec
+
+SHORT = Training(epochs=1, batch_size=8)
+LLM = CausalLlm(width=8, layers=1, heads=2, window=8, training=SHORT)
+TTT = SrmSpec(kind="ttt4rec", width=8, layers=1, heads=2, window=8, training=SHORT)
+OFF = TTT.model_copy(update={"options": {"updates_at_test": False}})
+
+
+def test_what_is_switched_off_at_test_was_trained_with_it(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on, _ = trained(population, TTT, LLM, "", print, False)
+    monkeypatch.setattr(training, "train", None)  # whoever trains again fails
+    off, facts = trained(population, OFF, LLM, "", print, False)
+    assert isinstance(on, Srm)
+    assert isinstance(off, Srm)
+    assert all(torch.equal(value, off.state_dict()[name]) for name, value in on.state_dict().items())
+    items = torch.arange(20)[None]
+    assert not torch.allclose(on.encode(items), off.encode(items))
+    assert facts.state_bytes == 0
+    never = TTT.model_copy(update={"options": {"updates": False}})
+    with pytest.raises(TypeError, match="not callable"):  # a model that never had them has to learn anew
+        train_srm(population, never, LLM, "", print, False)
+
+
+@pytest.mark.parametrize(
+    ("srm", "expected"),
+    [
+        (TTT, 2 * 2 * (4 + 1) * 4 * 4),  # of 2 heads: weights of 4 x 4 with a bias, and the sum of their gradients
+        (OFF, 0),
+        (SrmSpec(kind="gru4rec", width=8, layers=2, heads=1, window=8, training=SHORT), 2 * 8 * 4),
+    ],
+)
+def test_a_run_says_what_a_device_keeps(population: Population, srm: SrmSpec, expected: int) -> None:
+    spec = Spec(srm=srm, llm=LLM, list_length=10)
+    recommenders = prepare(population, spec, NoCatalogue(), Fusion(), (), print, False)
+    assert recommenders.facts["srm"]["state_bytes"] == expected
+    model = open_srm(population.behaviour.n_items, srm, recommenders.srm_key)
+    assert burden(model, population.behaviour.stream(0)).state_bytes == expected
+
+
+def test_a_model_to_be_measured_is_not_trained_for_that(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "train", None)
+        assert sized(population, LLM, print).n_items == population.behaviour.n_items
+    kept, _ = trained(population, LLM, LLM, "", print, False)
+    assert isinstance(kept, torch.nn.Module)
+    again = sized(population, LLM, print)
+    assert isinstance(again, torch.nn.Module)
+    assert not again.training
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in kept.state_dict().items())
