@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from models.llms.checkpoint import open_network, open_tokenizer
@@ -79,16 +81,26 @@ def sentence_vectors(texts: Sequence[str], folder: Path) -> Vectors:
 def token_vectors(texts: Sequence[str], folder: Path) -> Vectors:
     """[texts, width] the mean of a language model's own input vectors of a text's tokens; 0 for an empty text.
 
-    What a new token that stands for the text best begins with (Hewitt, Initializing new word embeddings, 2021).
     Raises `ModelError` for a folder that holds no causal language model.
     """
     from transformers import AutoModelForCausalLM
 
     network, tokenizer = open_network(AutoModelForCausalLM, folder, "text"), open_tokenizer(folder, "text")
+    vectors: Vectors = token_means(network.get_input_embeddings().weight, tokenizer, texts, f"text: {folder}").numpy()
+    return vectors
+
+
+@torch.no_grad()
+def token_means(table: Tensor, tokenizer: Any, texts: Sequence[str], key: str) -> Tensor:
+    """([tokens, width] vectors, texts) -> [texts, width] the mean over each text's tokens; 0 for an empty text.
+
+    What a new token that stands for the text best begins with (Hewitt, Initializing new word embeddings, 2021). Raises
+    `ModelError`, which begins with `key`, where the tokenizer knows more tokens than there are vectors.
+    """
     written = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     tokens = torch.tensor([token for each in written for token in each], dtype=torch.long)
+    if len(tokens) and int(tokens.max()) >= len(table):
+        raise ModelError(f"{key}: its tokenizer writes token {int(tokens.max())}, but its network knows {len(table)}")
     ends = np.cumsum([len(each) for each in written])
     begins = torch.from_numpy(np.concatenate([[0], ends[:-1]]))
-    table = network.get_input_embeddings().weight
-    vectors: Vectors = functional.embedding_bag(tokens, table, begins, mode="mean").numpy()
-    return vectors
+    return functional.embedding_bag(tokens, table, begins, mode="mean")

@@ -14,9 +14,11 @@ from filelock import FileLock
 
 from models import stages, weights
 from models.catalogue import LARGE
+from models.llms.located import fetched, located
 from scenarios.cache import content_key, home
 from scenarios.errors import ModelError, UserError
 from scenarios.population import Population
+from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, T5Llm
 from scenarios.schema.recommenders import Llm as LlmSpec
 from scenarios.schema.recommenders import Srm as SrmSpec
@@ -47,6 +49,8 @@ def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
             return ("srms/base.py", f"srms/{spec.kind}.py")
         case CausalLlm() | LocalLlm():
             return ("llms/causal.py",)
+        case PretrainedLlm():
+            return ("llms/causal.py", "llms/pretrained.py", "llms/tuning.py", "text.py")
         case T5Llm():
             return (*T5, *CODES[spec.item_ids])
         case LocalT5():
@@ -69,6 +73,9 @@ def key(population: Population, spec: SrmSpec | LlmSpec) -> str:
     training = TRAINING if population.behaviour.n_items <= LARGE else (*TRAINING, "sampling.py")
     code = weights.code_digest(*training, *sources(spec))
     told = spec.model_dump(exclude={"beams", "stages"})
+    if isinstance(spec, PretrainedLlm):
+        # By what lies there, wherever that is.
+        told["model"] = weights.folder_digest(located(spec.model))
     return content_key(side, weights.population_key(population), told, code)
 
 
@@ -78,6 +85,8 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
     Gives its key; a local model is trained by nobody. label: what the bar calls the training. Raises `ModelError`, and
     `UserError` for a full disk.
     """
+    if isinstance(spec, PretrainedLlm):
+        fetched(spec.model, announce)
     name = key(population, spec)
     if isinstance(spec, LocalLlm | LocalT5):
         return name
@@ -174,7 +183,9 @@ def _once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: An
         weights.save(model, name, facts)
 
 
-def _maker(population: Population, spec: SrmSpec | CausalLlm | T5Llm, announce: Announce) -> Callable[[], Any]:
+def _maker(
+    population: Population, spec: SrmSpec | CausalLlm | PretrainedLlm | T5Llm, announce: Announce
+) -> Callable[[], Any]:
     """What makes it, untrained."""
     from models.sampling import economical
 
@@ -184,6 +195,10 @@ def _maker(population: Population, spec: SrmSpec | CausalLlm | T5Llm, announce: 
             from models import srms
 
             return lambda: economical(srms.build(items, spec), population)
+        case PretrainedLlm():
+            from models.llms import pretrained
+
+            return lambda: pretrained.build(population.behaviour, spec, announce)
         case CausalLlm():
             from models.llms import causal
 
@@ -217,6 +232,10 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
             from models.llms import local_t5
 
             return local_t5.load(n_items, spec)
+        case PretrainedLlm():
+            from models.llms import pretrained
+
+            return pretrained.open_tuned(n_items, spec, weights.path_of(name))
         case CausalLlm():
             from models.llms import causal
 

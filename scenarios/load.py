@@ -17,6 +17,7 @@ from scenarios.schema import SCHEMA_VERSION, Scenario
 from scenarios.schema.data import Imported, Published, Synthetic
 from scenarios.schema.fleet import PopularCatalogue
 from scenarios.schema.network import Network
+from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.trace import recording
 
@@ -77,8 +78,10 @@ def _with_references(scenario: Scenario[P], document: Document) -> Scenario[P]:
         scenario = scenario.model_copy(update={"data": data})
     if isinstance(llm, LocalLlm | LocalT5):
         llm = llm.model_copy(update={"path": base / llm.path.expanduser()})
-        recommenders = scenario.recommenders.model_copy(update={"llm": llm})
-        scenario = scenario.model_copy(update={"recommenders": recommenders})
+    if isinstance(llm, PretrainedLlm):
+        llm = llm.model_copy(update={"model": _model(llm.model, base)})
+    recommenders = scenario.recommenders.model_copy(update={"llm": llm})
+    scenario = scenario.model_copy(update={"recommenders": recommenders})
     network, unreadable = _with_recordings(scenario.network, base)
     scenario = scenario.model_copy(update={"network": network})
     wrong = [*unreadable, *_dangling(scenario)]
@@ -117,6 +120,8 @@ def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
         return [*complaints, ("data.source.path", str(error))]
     if not isinstance(source, Synthetic) and source.users is not None and source.users > users:
         complaints.append(("data.source.users", f"{source.users}: the data set has {users}"))
+    if isinstance(llm, PretrainedLlm) and Path(llm.model).is_absolute() and not Path(llm.model).is_dir():
+        complaints.append(("recommenders.llm.model", f"{llm.model}: no such folder, expected a Hugging Face model"))
     if scenario.recommenders.list_length > items:
         length = scenario.recommenders.list_length
         complaints.append(("recommenders.list_length", f"{length}: the data set has {items} items"))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from scenarios.schema.base import Block, Count
+from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.stages import Stage
 from scenarios.schema.training import Training
 
@@ -109,7 +110,7 @@ class LocalT5(Block):
     beams: Count | None = None
 
 
-Llm = Annotated[CausalLlm | LocalLlm | T5Llm | LocalT5, Field(discriminator="kind")]
+Llm = Annotated[CausalLlm | LocalLlm | PretrainedLlm | T5Llm | LocalT5, Field(discriminator="kind")]
 
 
 class Recommenders(Block):
