@@ -91,6 +91,12 @@ def _with_references(scenario: Scenario[P], document: Document) -> Scenario[P]:
     return scenario
 
 
+def _model(name: str, base: Path) -> str:
+    """A folder's absolute path where a folder is meant; else the name as it is, of a published model or on the hub."""
+    folder = base / Path(name).expanduser()
+    return str(folder) if name.startswith((".", "/", "~")) or folder.is_dir() else name
+
+
 def _with_recordings(network: Network, base: Path) -> tuple[Network, list[tuple[str, str]]]:
     """Note of each recording of round trips where and what it is; key and complaint for those that cannot be read."""
     keys, complaints = network.model_dump(), []
@@ -114,14 +120,14 @@ def _dangling(scenario: Scenario[P]) -> list[tuple[str, str]]:
         if lacking:
             what = "no such folder" if not llm.path.is_dir() else f"lacks {' and '.join(lacking)}"
             complaints.append(("recommenders.llm.path", f"{llm.path}: {what}, expected a Hugging Face model"))
+    if isinstance(llm, PretrainedLlm) and Path(llm.model).is_absolute() and not Path(llm.model).is_dir():
+        complaints.append(("recommenders.llm.model", f"{llm.model}: no such folder, expected a Hugging Face model"))
     try:
         users, items = _size(source)
     except ScenarioError as error:
         return [*complaints, ("data.source.path", str(error))]
     if not isinstance(source, Synthetic) and source.users is not None and source.users > users:
         complaints.append(("data.source.users", f"{source.users}: the data set has {users}"))
-    if isinstance(llm, PretrainedLlm) and Path(llm.model).is_absolute() and not Path(llm.model).is_dir():
-        complaints.append(("recommenders.llm.model", f"{llm.model}: no such folder, expected a Hugging Face model"))
     if scenario.recommenders.list_length > items:
         length = scenario.recommenders.list_length
         complaints.append(("recommenders.list_length", f"{length}: the data set has {items} items"))
