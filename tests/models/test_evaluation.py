@@ -138,7 +138,7 @@ def test_a_runs_models_are_taken_over_and_ranked_as_its_fleet_shows(
     freshest = run.outcomes.ranks(rows, at, at, at + 1)
 
     def within_list(spec: SrmSpec | CausalLlm | T5Llm) -> npt.NDArray[np.int64]:
-        found = ranks(trained(population, spec, "", print, False)[0], population)
+        found = ranks(trained(population, spec, LLM, "", print, False)[0], population)
         return np.where(found <= 20, found, 0)
 
     assert within_list(spec.srm).tolist() == alone.tolist()
@@ -203,6 +203,6 @@ def test_milliseconds_are_of_reading_and_scoring_on_one_core(
 def test_another_seed_is_another_training(population: Population) -> None:
     spec = srm_spec("gru4rec")
     other = spec.model_copy(update={"training": spec.training.model_copy(update={"seed": 1})})
-    one, two = (ranks(trained(population, each, "", print, False)[0], population) for each in (spec, other))
+    one, two = (ranks(trained(population, each, LLM, "", print, False)[0], population) for each in (spec, other))
     assert one.tolist() != two.tolist()
-    assert replace(trained(population, spec, "", print, False)[1], seconds=0).epochs == 1
+    assert replace(trained(population, spec, LLM, "", print, False)[1], seconds=0).epochs == 1
