@@ -154,7 +154,7 @@ def test_what_is_predicted_moves_no_weight(population: Population) -> None:
     made = []
     for each in (old.items, items):
         data = build("last", old.offsets, each.copy(), old.times, old.catalogue, {})
-        made.append(trained(split(data, LastSplit()), srm_spec("gru4rec"), "", print, False)[0].state_dict())
+        made.append(trained(split(data, LastSplit()), srm_spec("gru4rec"), LLM, "", print, False)[0].state_dict())
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
 
 
