@@ -118,10 +118,12 @@ class Device:
         """The request signals at the step looked at; a list must be held."""
         assert self._order is not None, "no list is held"
         ids, llm = self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        ids = np.pad(ids, (0, self._places - len(ids)), constant_values=-1)
+        llm = np.pad(llm, (0, len(ids) - len(llm)))
         since = self.stream[self.first + self._cut : self._seen].tolist()
         taken = np.array([since.index(item) if item in since else -1 for item in ids.tolist()], np.int64)
         state, then = self._state, self._states[self._cut]
-        srm = self._scores(ids)
+        srm = self._scores(np.maximum(ids, 0))
         own, chances = self._own_best()
         lacks = np.zeros(min(OWN, self.live.part.vectors), np.bool_)
         odds = np.zeros(len(lacks), srm.dtype)
@@ -129,10 +131,10 @@ class Device:
         held = HeldSince(
             torch.from_numpy(llm.astype(srm.dtype))[None],
             torch.from_numpy(srm)[None],
-            torch.from_numpy(taken < 0)[None],
+            torch.from_numpy((ids >= 0) & (taken < 0))[None],
             user=torch.tensor([self.user]),
             age=torch.tensor([len(since)]),
-            then=torch.from_numpy(self._scores(ids, then))[None],
+            then=torch.from_numpy(self._scores(np.maximum(ids, 0), then))[None],
             taken=torch.from_numpy(taken)[None],
             state=state,
             state_then=then,

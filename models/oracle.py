@@ -13,12 +13,13 @@ still plans from each state that it gets into, but as if its next answer came at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from models.layer import Layer
 from models.outcomes import OutcomeStore
 from scenarios.behaviour import IntArray
 
@@ -26,30 +27,21 @@ PREFIX = "oracle "
 """A signal's name is this and the price."""
 
 
-class Oracle:
-    """A store of outcomes that also knows the oracle's signals; fulfils `simulator.outcomes.Outcomes`.
+class Oracle(Layer):
+    """A store of outcomes that also knows the oracle's signals.
 
     signals: names, each `PREFIX` and a price in NDCG@10 a request.
     """
 
-    def __init__(self, store: OutcomeStore, signals: Sequence[str]) -> None:
-        self._store, self._names = store, tuple(signals)
+    def __init__(self, below: OutcomeStore | Layer, signals: Sequence[str]) -> None:
+        super().__init__(below)
+        self._names = tuple(signals)
         self._prices = {name: float(name.removeprefix(PREFIX)) for name in signals}
         self._worth: dict[tuple[str, int], npt.NDArray[np.bool_]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which plans anew."""
         return {**self.__dict__, "_worth": {}}
-
-    @property
-    def steps(self) -> IntArray:
-        """[users] replayed interactions of each user's stream."""
-        return self._store.steps
-
-    @property
-    def answer_items(self) -> int:
-        """Items in an answer of the cloud."""
-        return self._store.answer_items
 
     def ensure(self, users: IntArray, cuts: IntArray, until: IntArray) -> None:
         """See `Outcomes`; every list to the end of its stream, since a plan looks at all of them."""
@@ -58,32 +50,16 @@ class Oracle:
         rows = np.repeat(users, self.steps[users])
         ends = np.cumsum(self.steps[users])
         every = np.arange(len(rows)) - np.repeat(ends - self.steps[users], self.steps[users])
-        self._store.ensure(rows, every, self.steps[rows])
-        self._store.ensure(users, np.full_like(users, -1), self.steps[users])
+        self._below.ensure(rows, every, self.steps[rows])
+        self._below.ensure(users, np.full_like(users, -1), self.steps[users])
 
     def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> npt.NDArray[Any]:
         """See `Outcomes`."""
         if name not in self._prices:
-            return self._store.signal(name, user, cut, start, stop)
+            return self._below.signal(name, user, cut, start, stop)
         if (name, user) not in self._worth:
             self._plan(user)
         return self._worth[name, user][cut, start:stop].astype(np.float32)
-
-    def at(self, name: str) -> Callable[[int, int, int], float]:
-        """A signal's look-up by (user, cut, step), for the live devices."""
-        return lambda user, cut, step: float(self.signal(name, user, cut, step, step + 1)[0])
-
-    def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
-        """See `Outcomes`."""
-        return self._store.ranks(users, cuts, starts, stops)
-
-    def refresh(self) -> None:
-        """Take over what other processes have made since."""
-        self._store.refresh()
-
-    def flush(self) -> None:
-        """Keep on disk what was made since the last time."""
-        self._store.flush()
 
     def _plan(self, user: int) -> None:
         """The signals of all prices for one user."""
@@ -91,7 +67,7 @@ class Oracle:
         self.ensure(np.array([user]), np.array([0]), np.array([steps]))
         cuts = np.arange(steps)
         whose = np.full(steps, user)
-        ranks = self._store.ranks(whose, cuts, cuts, np.full(steps, steps)).astype(np.float64)
+        ranks = self._below.ranks(whose, cuts, cuts, np.full(steps, steps)).astype(np.float64)
         worth = np.zeros((steps, steps))
         worth[np.triu_indices(steps)] = np.where((ranks >= 1) & (ranks <= 10), 1 / np.log2(1 + np.maximum(ranks, 1)), 0)
         for name, price in self._prices.items():

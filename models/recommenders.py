@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from models import learned, trained, weights
+from models import learned, lsc4rec_code, trained, weights
 from models.catalogue import Part, part_of
+from models.layer import Layer
+from models.lsc4rec_code import Batches
 from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
 from models.signals import NAMES, OF_CATALOGUE, Signal, signal
@@ -63,7 +65,7 @@ class Recommenders:
     _fitted: dict[str, learned.Arrays] = field(default_factory=dict)
 
     @cached_property
-    def outcomes(self) -> OutcomeStore | Oracle:
+    def outcomes(self) -> OutcomeStore | Layer:
         """The store; what earlier runs made is in it."""
         foretold = [name for name in self.signals if name.startswith(PREFIX)]
         store = OutcomeStore(
@@ -76,7 +78,8 @@ class Recommenders:
             self.announce,
             self.progress,
         )
-        return Oracle(store, foretold) if foretold else store
+        over = Batches(store, self.population.replayed) if lsc4rec_code.NAME in self.signals else store
+        return Oracle(over, foretold) if foretold else over
 
     def live(self) -> Live:
         """The same models, to be called one by one."""
@@ -85,14 +88,17 @@ class Recommenders:
         srm, llm = self._models
         outcomes = self.outcomes
         told = {}
-        if isinstance(outcomes, Oracle):
-            told = {name: outcomes.at(name) for name in self.signals if name.startswith(PREFIX)}
+        if isinstance(outcomes, Layer):
+            told = {name: outcomes.at(name) for name in self.signals if not _of_one_device(name)}
         functions = {name: self._function(name) for name in self._seen}
         return Live(self.population, srm, llm, self.fusion, self.part, outcomes.answer_items, functions, told)
 
-    def reference(self, signal: str) -> npt.NDArray[np.float64]:
-        """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts."""
-        path = self._folder / f"reference-{signal}.npy"
+    def reference(self, signal: str, of_replay: bool = False) -> npt.NDArray[np.float64]:
+        """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts.
+
+        of_replay: of the replay part instead, as LSC4Rec's released code reads its thresholds.
+        """
+        path = self._folder / f"reference-{'of-replay-' * of_replay}{signal}.npy"
         try:
             return np.asarray(np.load(path, allow_pickle=False), np.float64)
         except FileNotFoundError:
@@ -101,16 +107,25 @@ class Recommenders:
             self.announce(f"{path}: damaged ({error}); made anew")
         first = np.maximum(self.population.history_end, 1)
         steps = np.maximum(self.population.replay_from - first, 0)
+        if of_replay:
+            first, steps = self.population.replay_from, self.population.steps
+        reference = np.sort(self._looked_at(signal, first, steps))
+        with atomic(path) as scratch, scratch.open("wb") as file:
+            np.save(file, reference)
+        return reference
+
+    def _looked_at(self, signal: str, first: IntArray, steps: IntArray) -> npt.NDArray[np.float64]:
+        """A signal's values on one part of every stream."""
+        names = lsc4rec_code.SEEN if signal == lsc4rec_code.NAME else (signal,)
+        blocks = self._blocks(first, steps, {name: self._function(name) for name in names})
+        if signal == lsc4rec_code.NAME:
+            return lsc4rec_code.usual(blocks.held, self.population.replayed, steps, OLDEST, LISTS)
         users = np.repeat(np.arange(len(steps)), steps)
         cuts = np.arange(len(users)) - np.repeat(np.cumsum(steps) - steps, steps)
         some = np.linspace(0, len(users) - 1, min(len(users), LISTS)).astype(np.int64)
         users, cuts = users[some], cuts[some]
         stops = np.minimum(cuts + OLDEST + 1, steps[users])
-        values = self._blocks(first, steps, {signal: self._function(signal)}).held(users, cuts, stops).signals[signal]
-        reference = np.sort(values.astype(np.float64))
-        with atomic(path) as scratch, scratch.open("wb") as file:
-            np.save(file, reference)
-        return reference
+        return blocks.held(users, cuts, stops).signals[signal].astype(np.float64)
 
     def bytes_of(self, name: str) -> int:
         """What a device has to hold to compute a signal, apart from its model and catalogue."""
@@ -171,7 +186,8 @@ class Recommenders:
     @property
     def _seen(self) -> tuple[str, ...]:
         """The signals that devices compute."""
-        return tuple(name for name in self.signals if not name.startswith(PREFIX))
+        beside = lsc4rec_code.SEEN if lsc4rec_code.NAME in self.signals else ()
+        return tuple(sorted({name for name in self.signals if _of_one_device(name)} | set(beside)))
 
     def _function(self, name: str) -> Signal:
         return self._learned(name) if name in learned.NAMES else signal(name)
@@ -240,6 +256,11 @@ class Recommenders:
         return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, functions)
 
 
+def _of_one_device(signal: str) -> bool:
+    """Whether a device could compute it by itself."""
+    return signal != lsc4rec_code.NAME and not signal.startswith(PREFIX)
+
+
 def _silent(text: str) -> None:
     """Announce nothing."""
 
@@ -273,6 +294,8 @@ def prepare(
     )
     learned_key = content_key(*models, weights.code_digest(*code, "pairs.py", *learning_code))
     signal_code = tuple(f"signals/{name}.py" for name in signals if name in NAMES)
+    if lsc4rec_code.NAME in signals:
+        signal_code += ("lsc4rec_code.py", *(f"signals/{name}.py" for name in lsc4rec_code.SEEN))
     key = content_key(
         *models,
         spec.precision,
@@ -288,8 +311,8 @@ def prepare(
 def _known(names: Sequence[str], catalogue: Catalogue) -> None:
     """Refuse signals that there are not, or that the device lacks the catalogue for."""
     for name in names:
-        if name not in NAMES and name not in learned.NAMES and not name.startswith(PREFIX):
-            known = ", ".join((*NAMES, *learned.NAMES))
+        if name not in NAMES and name not in learned.NAMES and _of_one_device(name):
+            known = ", ".join((*NAMES, *learned.NAMES, lsc4rec_code.NAME))
             raise UserError(f"sweep.policies: there is no signal {name}; expected one of {known}")
         if name in OF_CATALOGUE and isinstance(catalogue, NoCatalogue):
             raise UserError(

@@ -26,9 +26,11 @@ NAMES = (
     "margin",
     "missing_mass",
     "motion",
+    "pads",
     "recent_hits",
     "recent_misses",
     "rank_biased",
+    "remaining",
     "top_kendall",
     "top_overlap",
 )

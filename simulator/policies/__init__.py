@@ -12,6 +12,7 @@ from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.intellectreq import IntellectReqFamily
 from simulator.policies.learned_gain import LearnedGainFamily
+from simulator.policies.lsc4rec_code import Lsc4RecCodeFamily
 from simulator.policies.never import NeverFamily
 from simulator.policies.oracle import OracleFamily
 from simulator.policies.periodic import PeriodicFamily
@@ -29,6 +30,7 @@ _Rule = (
     | ThresholdFamily
     | LearnedGainFamily
     | IntellectReqFamily
+    | Lsc4RecCodeFamily
     | OracleFamily
     | TrackerFamily
     | PricedFamily

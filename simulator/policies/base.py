@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -99,8 +99,11 @@ class Point:
     policy: Policy
 
 
-Reference = Callable[[str], npt.NDArray[np.float64]]
-"""Signal name -> its values on the validation part, sorted; thresholds given as quantiles are read off these."""
+class Reference(Protocol):
+    """A signal's usual values, sorted; thresholds given as quantiles are read off these."""
+
+    def __call__(self, signal: str, /, *, of_replay: bool = False) -> npt.NDArray[np.float64]:
+        """On the validation part; on the part that is judged on only where released code is reproduced."""
 
 
 class Family(Block, ABC):

@@ -121,8 +121,8 @@ class Outcomes(HashOutcomes):
         return footrules(user + len(name), cut, np.arange(start, stop)) - np.float32(5 * (name != "footrule"))
 
 
-def validation(signal: str) -> npt.NDArray[np.float64]:
-    return np.sort(Outcomes(np.full(1, 100)).signal(signal, 0, 0, 0, 100)).astype(np.float64)
+def reference(signal: str, /, *, of_replay: bool = False) -> npt.NDArray[np.float64]:
+    return np.sort(Outcomes(np.full(1, 100)).signal(signal, int(of_replay), 0, 0, 100)).astype(np.float64)
 
 
 def of_runs(spec: AnyScenario) -> str:
@@ -142,7 +142,7 @@ def of_runs(spec: AnyScenario) -> str:
         histories=np.arange(10) * 3 % 7,
     )
     found = []
-    for point in (point for family in spec.sweep.policies for point in family.points(validation)):
+    for point in (point for family in spec.sweep.policies for point in family.points(reference)):
         for replication in range(spec.sweep.replications):
             seed = replication_seed(spec.seed, replication)
             made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, Outcomes(lengths)))

@@ -14,6 +14,7 @@ from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.intellectreq import IntellectReqFamily
 from simulator.policies.learned_gain import LearnedGainFamily
+from simulator.policies.lsc4rec_code import Lsc4RecCodeFamily
 from simulator.policies.oracle import OracleFamily
 from simulator.policies.periodic import PeriodicFamily
 from simulator.policies.priced import PricedFamily
@@ -114,6 +115,7 @@ def typical(folder: Path) -> Typical:
         ThresholdFamily: {"signal": "age", "threshold": 0.0},
         LearnedGainFamily: {"threshold": 1.0},
         IntellectReqFamily: {"threshold": 1.0},
+        Lsc4RecCodeFamily: {"threshold": 2.0},
         OracleFamily: {"price": 3.0},
         TrackerFamily: {"rate": 0.3},
         PricedFamily: {"threshold": 5.0},
@@ -411,6 +413,13 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "sweep.policies[intellectreq].threshold": between(-1.0, 1.0),
         "sweep.policies[intellectreq].quantile": between(
             0.5, 0.8, given={"sweep.policies[intellectreq].threshold": None}
+        ),
+        "sweep.policies[lsc4rec_code].threshold": between(-1.0, 1.0),
+        "sweep.policies[lsc4rec_code].quantile": between(
+            0.5, 0.8, given={"sweep.policies[lsc4rec_code].threshold": None}
+        ),
+        "sweep.policies[lsc4rec_code].quantile_of": Witness(
+            given={"sweep.policies[lsc4rec_code].threshold": None, "sweep.policies[lsc4rec_code].quantile": 0.6}
         ),
         "sweep.policies[oracle].price": between(3.0, 12.0),
         "sweep.policies[tracker].signal": between("footrule", "age"),
