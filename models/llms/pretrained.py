@@ -176,7 +176,7 @@ def _around(whole: Any, n_items: int, spec: PretrainedLlm, base: str, halves: bo
     if said.shape[1] != read.shape[1]:
         raise ModelError(f"{KEY}: {spec.model}: reads vectors of {read.shape[1]}, but says {said.shape[1]}")
     network = whole.base_model
-    network.set_input_embeddings(nn.Embedding(1, read.shape[1]).requires_grad_(False))
+    network.set_input_embeddings(nn.Embedding.from_pretrained(read.new_empty(0, read.shape[1])))
     _check(network, read.shape[1], spec)
     untuned = choose_tuned(network, spec, halves)
     return Pretrained(network, untuned, n_items, read.shape[1], said is not read, spec, base, halves)
