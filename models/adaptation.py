@@ -21,8 +21,6 @@ stay functions of (user, cut, step), and all heads of all devices can be compute
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -33,8 +31,7 @@ from models.catalogue import Part
 from models.reading import read, spans
 from models.srms.base import DotProductSrm, Srm
 from scenarios.behaviour import IntArray
-from scenarios.errors import ModelError
-from scenarios.schema.adaptation import Adaptation, AnyAdaptation, NoAdaptation
+from scenarios.schema.adaptation import Adaptation
 
 CELLS = 4_000_000
 """Scores in a batch: devices times their window times what they score."""
@@ -52,34 +49,16 @@ def directions(srm: Srm, spec: Adaptation) -> Tensor:
         return vectors.new_zeros(0, width)
     if spec.kind == "last_layer":
         return torch.eye(width, dtype=vectors.dtype, device=vectors.device)
-    if spec.rank > width:
-        raise ModelError(f"fleet.adaptation.rank: {spec.rank} is more than recommenders.srm.width, {width}")
     exact = vectors.double()
     by_weight: Tensor = torch.linalg.eigh(exact.T @ exact).eigenvectors.flip(1)  # they come in rising order
     return by_weight[:, : spec.rank].T.to(vectors.dtype).contiguous()
 
 
-@dataclass(frozen=True)
-class Burden:
-    """What a device holds for its head alone. parameters: that it learns. bytes: of all of it in float32."""
-
-    parameters: int
-    bytes: int
-
-
-def burden(spec: Adaptation, width: int) -> Burden:
-    """The head, its gradient, the directions, and states, item ids and items' vectors of the window."""
-    given = width * spec.rank if spec.kind == "low_rank" else 0
-    learned = width + (width * width if spec.kind == "last_layer" else given)
-    return Burden(learned, 4 * (2 * learned + given + spec.window * (2 * width + 1)))
-
-
 class Adapter:
-    """Adapts the states of many devices' models. Raises `ModelError` for a model without item vectors to adapt to."""
+    """Adapts the states of many devices' models; `models.head.refuse` says which can be."""
 
     def __init__(self, srm: Srm, spec: Adaptation, part: Part) -> None:
-        if not isinstance(srm, DotProductSrm):
-            raise ModelError(REFUSAL.format(kind=srm.spec.kind, adaptation=spec.kind))
+        assert isinstance(srm, DotProductSrm)
         self._srm, self._spec = srm, spec
         self._vectors = srm.items.weight.detach()
         held = torch.from_numpy(part.ids[: part.vectors]).to(self._vectors.device)
@@ -180,14 +159,3 @@ class Adapter:
             scores = torch.cat([scores, others], 1)
         losses = scores.logsumexp(1) - (adapted * targets).sum(1)
         return (losses * known).sum() / known.sum()
-
-
-REFUSAL = (
-    "fleet.adaptation: {adaptation} needs a device's model whose state meets item vectors in a dot product; "
-    "recommenders.srm.kind: {kind} is none; expected none, or another model"
-)
-
-
-def adapter(srm: Srm, spec: AnyAdaptation, part: Part) -> Adapter | None:
-    """What adapts the devices of a scenario; None where they do not."""
-    return None if isinstance(spec, NoAdaptation) else Adapter(srm, spec, part)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.adaptation import Adapter
 from models.catalogue import Part
 from models.fusion import fuse, rank_in
 from models.held import OWN, Held, HeldSince
@@ -58,6 +59,7 @@ class Blocks:
         part: Part,
         list_length: int,
         signals: Mapping[str, Signal],
+        adapter: Adapter | None = None,
     ) -> None:
         self._items, self._streams = behaviour.items, behaviour.offsets[:-1]
         self._first, self._steps = first, steps
@@ -69,7 +71,7 @@ class Blocks:
         self._base = np.cumsum(steps) - steps
         self._column_of = np.full(behaviour.n_items, -1)
         self._column_of[part.ids] = np.arange(len(part.ids))
-        self._on_device = _States(srm, self._base, steps)
+        self._on_device = _States(srm, self._base, steps, adapter)
         self._in_cloud = _States(llm, self._base, steps)
         self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
         self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
@@ -249,10 +251,10 @@ def _left_in(left: Tensor, ids: Tensor, items: Tensor) -> Tensor:
 
 
 class _States:
-    """A model's states before every step, made when a user is first met."""
+    """A model's states before every step, made when a user is first met; adapted, where the device adapts its model."""
 
-    def __init__(self, model: Srm | Llm, base: IntArray, steps: IntArray) -> None:
-        self._model, self._base, self._steps = model, base, steps
+    def __init__(self, model: Srm | Llm, base: IntArray, steps: IntArray, adapter: Adapter | None = None) -> None:
+        self._model, self._base, self._steps, self._adapter = model, base, steps, adapter
         self._met = np.zeros(len(steps), np.bool_)
         self._states: Tensor | None = None
 
@@ -267,6 +269,8 @@ class _States:
         seen = spans(first[users], counts)
         begins = np.repeat(streams[users], counts)
         states = read(self._model.encode, items, begins + self._model.contexts(seen), begins + seen, device)
+        if self._adapter is not None:
+            states = self._adapter.adapt(states, items, streams[users], first[users], counts)
         if self._states is None:
             self._states = states.new_empty((int(self._steps.sum()), *states.shape[1:]))
         self._states[torch.from_numpy(spans(self._base[users], counts)).to(device)] = states

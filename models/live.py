@@ -16,11 +16,13 @@ import torch
 
 from models.catalogue import Part
 from models.held import OWN, HeldSince
+from models.live_adaptation import OwnHead
 from models.llms.base import Llm, searching
 from models.signals import Signal
 from models.srms.base import Srm
 from scenarios.behaviour import FloatArray, IntArray
 from scenarios.population import Population
+from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.fleet import Fusion
 
 
@@ -39,6 +41,7 @@ class Live:
     list_length: int
     signals: Mapping[str, Signal]
     told: Mapping[str, Callable[[int, int, int], float]] = field(default_factory=dict)
+    adaptation: AnyAdaptation = field(default_factory=NoAdaptation)
 
     def device(self, user: int) -> Device:
         """A device that replays this user's stream and holds nothing yet."""
@@ -58,6 +61,7 @@ class Device:
     first: int
     _seen: int = 0
     _memory: Any = None
+    _head: OwnHead | None = None
     _state: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     _states: list[torch.Tensor] = field(default_factory=list)
     """Before every step from 0 to the one looked at."""
@@ -71,10 +75,14 @@ class Device:
         """Bring the device's model to just before `step`, item by item; time does not run backwards."""
         srm = self.live.srm
         if self._memory is None:
-            self._memory = srm.start(1)
+            self._memory, spec = srm.start(1), self.live.adaptation
+            if not isinstance(spec, NoAdaptation):
+                self._head = OwnHead(srm, spec, self.live.part, self.stream, self.first)
         while self._seen < self.first + step:
             item = torch.tensor([int(self.stream[self._seen])], device=srm.items.weight.device)
             self._memory, self._state = srm.step(self._memory, item)
+            if self._head is not None:
+                self._state = self._head.adapt(self._state)
             self._seen += 1
             if self._seen >= self.first:
                 self._states.append(self._state)

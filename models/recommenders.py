@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from models import learned, lsc4rec_code, trained, weights
 from models.catalogue import Part, part_of
+from models.head import burden, refuse
 from models.layer import Layer
 from models.lsc4rec_code import Batches
 from models.oracle import PREFIX, Oracle
@@ -26,6 +27,7 @@ from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
 from scenarios.errors import UserError, WriteError
 from scenarios.population import Population
+from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
 from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.schema.recommenders import Recommenders as Spec
@@ -62,6 +64,7 @@ class Recommenders:
     """Names everything that learned signals depend on."""
     announce: Announce
     progress: bool
+    adaptation: AnyAdaptation = field(default_factory=NoAdaptation)
     _fitted: dict[str, learned.Arrays] = field(default_factory=dict)
 
     @cached_property
@@ -91,7 +94,8 @@ class Recommenders:
         if isinstance(outcomes, Layer):
             told = {name: outcomes.at(name) for name in self.signals if not _of_one_device(name)}
         functions = {name: self._function(name) for name in self._seen}
-        return Live(self.population, srm, llm, self.fusion, self.part, outcomes.answer_items, functions, told)
+        items = outcomes.answer_items
+        return Live(self.population, srm, llm, self.fusion, self.part, items, functions, told, self.adaptation)
 
     def reference(self, signal: str, of_replay: bool = False) -> npt.NDArray[np.float64]:
         """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts.
@@ -153,6 +157,8 @@ class Recommenders:
             "answer_items": self.outcomes.answer_items,
             "precision": spec.precision,
         }
+        if not isinstance(self.adaptation, NoAdaptation):
+            facts["device_adaptation"] = asdict(burden(self.adaptation, spec.srm.width))
         if isinstance(spec.llm, LocalLlm | LocalT5):
             facts["llm"] |= weights.size_of_folder(spec.llm.path)
         else:
@@ -253,7 +259,13 @@ class Recommenders:
 
         srm, llm = self._models
         behaviour = self.population.behaviour
-        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, self.spec.list_length, functions)
+        adapter = None
+        if not isinstance(self.adaptation, NoAdaptation):
+            from models.adaptation import Adapter
+
+            adapter = Adapter(srm, self.adaptation, self.part)
+        length = self.spec.list_length
+        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, length, functions, adapter)
 
 
 def _of_one_device(signal: str) -> bool:
@@ -273,13 +285,17 @@ def prepare(
     signals: Sequence[str],
     announce: Announce,
     progress: bool,
+    adaptation: AnyAdaptation | None = None,
 ) -> Recommenders:
     """Train what is not trained yet, and say where everything is.
 
     Raises `ModelError`, and `UserError` for a full disk or a signal that the device has no catalogue for.
 
     signals: those that policies look at. announce: takes lines for people. progress: whether bars are shown.
+    adaptation: of the devices; none where absent.
     """
+    adaptation = adaptation or NoAdaptation()
+    refuse(adaptation, spec.srm)
     _known(signals, catalogue)
     label = f"training the device's model ({spec.srm.kind})"
     srm_key = trained.train_srm(population, spec.srm, spec.llm, label, announce, progress)
@@ -288,6 +304,8 @@ def prepare(
     streams, beams = weights.population_key(population), getattr(spec.llm, "beams", None)
     models = (streams, srm_key, llm_key, beams, spec.list_length, fusion.model_dump(), catalogue.model_dump())
     code = (*MAKING, *trained.sources(spec.srm), *trained.sources(spec.llm))
+    adapting = () if isinstance(adaptation, NoAdaptation) else (adaptation.model_dump(),)
+    models, code = (*models, *adapting), (*code, *(["adaptation.py"] if adapting else []))
     learning = [name for name in signals if name in learned.NAMES]
     learning_code = [f"signals/{name}.py" for name in NAMES] + sorted(
         str(path.relative_to(weights.ROOM)) for path in (weights.ROOM / "learned").glob("*.py")
@@ -305,7 +323,9 @@ def prepare(
     )
     part = part_of(catalogue, population)
     seen = tuple(signals)
-    return Recommenders(population, spec, fusion, part, seen, srm_key, llm_key, key, learned_key, announce, progress)
+    return Recommenders(
+        population, spec, fusion, part, seen, srm_key, llm_key, key, learned_key, announce, progress, adaptation
+    )
 
 
 def _known(names: Sequence[str], catalogue: Catalogue) -> None:

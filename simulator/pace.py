@@ -55,7 +55,7 @@ class Pace:
         self.starts: IntArray = np.rint(starts * SECOND).astype(np.int64)
         """[devices] time of each device's first interaction."""
         if self._compute is not None:
-            self.starts += self._compute.ticks
+            self.starts += self._compute.at(devices, zeros)
 
     def joules(self, interactions: IntArray) -> FloatArray:
         """[devices] what computing takes for so many interactions."""
@@ -109,7 +109,7 @@ class Pace:
             gaps = self._with_activity(self._activity, gaps, owner, step)
         ticks: npt.NDArray[np.int64] = np.rint(gaps * SECOND).astype(np.int64)
         if self._compute is not None:
-            ticks += self._compute.ticks[owner]
+            ticks += self._compute.at(owner, step)
         ticks[first] = self.starts[devices]
         # Differences of one running sum over the block: integers, hence exact.
         total = np.cumsum(ticks)

@@ -74,7 +74,14 @@ def prepare_experiment(scenario: AnyScenario, announce: Callable[[str], None], p
     population = split(behaviour, scenario.data.split)
     signals = sorted({name for family in scenario.sweep.policies for name in family.signals})
     recommenders = prepare(
-        population, scenario.recommenders, scenario.fleet.catalogue, scenario.fusion, signals, announce, progress
+        population,
+        scenario.recommenders,
+        scenario.fleet.catalogue,
+        scenario.fusion,
+        signals,
+        announce,
+        progress,
+        scenario.fleet.adaptation,
     )
     users = population.replayed
     world = World(

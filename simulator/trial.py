@@ -44,8 +44,9 @@ def settings(variations: Sequence[str]) -> list[Setting]:
 def variant(file: str | Path, overrides: Sequence[str], setting: Setting, base: AnyScenario) -> AnyScenario:
     """The scenario in this setting. Raises `ScenarioError`, also where its outcomes would be others."""
     scenario = read(file, (*overrides, *setting))
-    if scenario.fleet.catalogue != base.fleet.catalogue:
-        raise ScenarioError(f"--vary {' '.join(setting)}: fleet.catalogue decides what devices show; run it by itself")
+    for key in ("catalogue", "adaptation"):
+        if getattr(scenario.fleet, key) != getattr(base.fleet, key):
+            raise ScenarioError(f"--vary {' '.join(setting)}: fleet.{key} decides what devices show; run it by itself")
     return scenario
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.base import Block, Count, NonNegative, Positive, Share
 from scenarios.schema.persistence import Breaker, NoBreaker, NoRetry, Retry
 
@@ -81,6 +82,9 @@ class Hardware(Block):
     (AutoFeature, arXiv 2603.21508)."""
     srm_sigma: NonNegative = 0.6
     """Standard deviation of its logarithm over devices. The tail of FedScale's device speeds."""
+    adaptation_ms: NonNegative = 0.05
+    """Median over devices, of one gradient step of `fleet.adaptation` for one item of its window, however few there are
+    yet; a device that is slow at the one is slow at the other. Assumed."""
     watts: NonNegative = 2.0
     """Drawn meanwhile. Assumed 1-3 W."""
 
@@ -94,6 +98,8 @@ class Fleet(Block):
     """Replay at most this many interactions on a device; the whole replay part where absent."""
     catalogue: Catalogue = NoCatalogue()
     """The part of the catalogue whose vectors the device itself holds."""
+    adaptation: AnyAdaptation = NoAdaptation()
+    """Whether a device goes on training its own model."""
     waiting: Waiting = Asynchronous()
     timeout_s: Positive = 10.0
     """A device gives a request up after this long, each attempt by itself. Assumed."""

@@ -14,6 +14,8 @@ from scenarios.schema.training import Training
 
 SrmKind = Literal["sasrec", "gru4rec", "din", "ttt4rec"]
 """Each names a file of `models/srms/`."""
+POINTWISE = frozenset({"din"})
+"""Those that score an item otherwise than by the dot product of its vector with a state."""
 
 
 class Srm(Block):

@@ -100,9 +100,10 @@ def of_streams(spec: AnyScenario) -> str:
 
 
 def of_models(spec: AnyScenario) -> str:
-    """What comes out of `recommenders`, `fusion` and `fleet.catalogue`: ranks, signals, and the facts in a summary."""
+    """What comes out of `recommenders`, `fusion`, `fleet.catalogue` and `fleet.adaptation`: ranks, signals, facts."""
+    fleet, signals = spec.fleet, ("footrule",)
     models = prepare(
-        streams(spec), spec.recommenders, spec.fleet.catalogue, spec.fusion, ("footrule",), print, progress=False
+        streams(spec), spec.recommenders, fleet.catalogue, spec.fusion, signals, print, False, fleet.adaptation
     )
     users = models.population.replayed
     steps = models.population.steps[users]
@@ -165,14 +166,14 @@ def outcome(path: str, text: str) -> str:
     spec = AnyScenario.model_validate_json(text)
     if path.startswith(("data.source", "data.split")):
         return of_streams(spec)
-    if path.startswith(("recommenders", "fusion", "fleet.catalogue")):
+    if path.startswith(("recommenders", "fusion", "fleet.catalogue", "fleet.adaptation")):
         return of_models(spec)
     return of_judgement(spec) if path == "objective" else of_runs(spec)
 
 
 def level(path: str) -> str:
     """The part of the house in which a key acts, so that worlds without a change are run once."""
-    of = ("data.source", "data.split", "recommenders", "fusion", "fleet.catalogue", "objective")
+    of = ("data.source", "data.split", "recommenders", "fusion", "fleet.catalogue", "fleet.adaptation", "objective")
     return next((part for part in of if path.startswith(part)), "")
 
 

@@ -102,11 +102,13 @@ def fleets(draw: st.DrawFn, plain: Fleet) -> Fleet:
     }
     share = draw(st.sampled_from([0.2, 0.5]))
     hardware = [
-        {"share": share, "srm_ms": 3.0, "srm_sigma": draw(st.sampled_from([0.0, 0.6]))},
+        {"share": share, "srm_ms": 3.0, "srm_sigma": draw(st.sampled_from([0.0, 0.6])), "adaptation_ms": 0.5},
         {"share": 1 - share, "srm_ms": draw(st.sampled_from([0.0, 40.0])), "watts": 1.0},
     ]
     none = {"kind": "none"}
+    adaptation = {"kind": "bias", "every": draw(st.integers(1, 4)), "steps": 1, "window": 20}
     new = {
+        "adaptation": draw(st.sampled_from([none, adaptation])),
         "late_answers": draw(st.sampled_from(["discard", "use"])),
         "flight": draw(st.sampled_from(["single", "replace"])),
         "retry": draw(st.sampled_from([none, backoff])),

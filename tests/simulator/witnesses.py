@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from keys import Document, Typical
 
-from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
+from scenarios.schema import access, adaptation, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.intellectreq import IntellectReqFamily
@@ -83,6 +83,8 @@ def typical(folder: Path) -> Typical:
             "training": base()["recommenders"]["srm"]["training"],
         },
         fleet.PopularCatalogue: {"items": 6},
+        **{each: {"every": 3, "learning_rate": 0.5} for each in (adaptation.Bias, adaptation.LastLayer)},
+        adaptation.LowRank: {"every": 3, "learning_rate": 0.5, "rank": 2},
         fleet.Blocking: {"deadline_ms": 150},
         fleet.Churn: {"lifetime_s": 3.0},
         fleet.Hardware: {"share": 1.0, "srm_ms": 20.0},
@@ -141,6 +143,7 @@ ALIKE = (
     (r"^data\.source\[(movielens-100k|movielens-1m|imported)\]\.users", "data.source[kept].users"),
     (r"^sweep\.policies\[bucket\]\.rule\[", "sweep.policies["),
     (r"^recommenders\.(srm|llm\[(causal|t5)\])\.training", "training"),
+    (r"^fleet\.adaptation\[[^]]*\]\.(?!rank$)", "fleet.adaptation[]."),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
 
@@ -253,6 +256,13 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "fusion.gate": between(None, 0.3, given={"fusion.over": "probabilities"}),
         "fleet.catalogue": Witness(),
         "fleet.catalogue[popular].items": between(5, 20),
+        "fleet.adaptation": Witness(),
+        "fleet.adaptation[].every": between(2, 4),
+        "fleet.adaptation[].steps": between(0, 1, 5),
+        "fleet.adaptation[].window": between(2, 6),
+        "fleet.adaptation[].learning_rate": between(0.0, 0.5, 2.0),
+        "fleet.adaptation[].decay": between(0.0, 1.0),
+        "fleet.adaptation[low_rank].rank": between(1, 4),
         # Devices
         "fleet.devices": between(None, 20),
         "fleet.interactions": between(None, 5),
@@ -282,6 +292,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         ),
         "fleet.hardware[].srm_ms": between(5.0, 20.0),
         "fleet.hardware[].srm_sigma": between(0.0, 0.6),
+        "fleet.hardware[].adaptation_ms": between(0.01, 0.1, given={"fleet.adaptation[bias].window": 20}),
         "fleet.hardware[].watts": between(1.0, 2.0),
         # The network
         "network.rtt_ms": between(60.0, 90.0),
