@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from keys import Document, Typical
 
-from scenarios.schema import access, adaptation, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
+from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
+from scenarios.schema.adaptation import Bias, LastLayer, LowRank
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.intellectreq import IntellectReqFamily
@@ -83,8 +84,8 @@ def typical(folder: Path) -> Typical:
             "training": base()["recommenders"]["srm"]["training"],
         },
         fleet.PopularCatalogue: {"items": 6},
-        **{each: {"every": 3, "learning_rate": 0.5} for each in (adaptation.Bias, adaptation.LastLayer)},
-        adaptation.LowRank: {"every": 3, "learning_rate": 0.5, "rank": 2},
+        **{each: {"every": 3, "learning_rate": 0.5} for each in (Bias, LastLayer)},
+        LowRank: {"every": 3, "learning_rate": 0.5, "rank": 2},
         fleet.Blocking: {"deadline_ms": 150},
         fleet.Churn: {"lifetime_s": 3.0},
         fleet.Hardware: {"share": 1.0, "srm_ms": 20.0},
