@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+import small_llama
 from keys import Document, Key, Step, keys
 from small_t5 import network, tokenizer
 from witnesses import TWINS, WITHOUT_EFFECT, Witness, base, name_of, typical, witnesses
@@ -66,6 +67,7 @@ def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for seed, name in enumerate(("llama-a", "llama-b")):
             causal.torch.manual_seed(seed)
             causal.build(40, CausalLlm(width=8, layers=1, heads=2, window=8)).network.save_pretrained(folder / name)
+            small_llama.write(folder / f"words-{'ab'[seed]}", seed)
             tokenizer().save_pretrained(folder / f"t5-{'ab'[seed]}")
             network(160, seed).float().save_pretrained(folder / f"t5-{'ab'[seed]}")
         yield folder

@@ -75,6 +75,13 @@ def typical(folder: Path) -> Typical:
         data.RecordedPace: {"longest_gap_s": 5.0, "start_spread_s": 1.0},
         data.Surge: {"from_s": 0.2, "until_s": 4.0},
         recommenders.LocalLlm: {"path": str(folder / "llama-a"), "window": 8},
+        recommenders.PretrainedLlm: {
+            "model": str(folder / "words-a"),
+            "window": 8,
+            "rank": 2,
+            "precision": "float32",
+            "training": TRAINING,
+        },
         recommenders.LocalT5: {"path": str(folder / "t5-a"), "window": 8},
         recommenders.T5Llm: {
             "width": 8,
@@ -143,7 +150,7 @@ ALIKE = (
     (r"(?<=\.radio)\[[^]]*\]", "[]"),
     (r"^data\.source\[(movielens-100k|movielens-1m|imported)\]\.users", "data.source[kept].users"),
     (r"^sweep\.policies\[bucket\]\.rule\[", "sweep.policies["),
-    (r"^recommenders\.(srm|llm\[(causal|t5)\])\.training", "training"),
+    (r"^recommenders\.(srm|llm\[(causal|pretrained|t5)\])\.training", "training"),
     (r"^fleet\.adaptation\[[^]]*\]\.(?!rank$)", "fleet.adaptation[]."),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
@@ -233,6 +240,15 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.llm[causal].dropout": between(0.0, 0.5),
         "recommenders.llm[local].path": between(str(folder / "llama-a"), str(folder / "llama-b")),
         "recommenders.llm[local].window": between(4, 8),
+        "recommenders.llm[pretrained].model": between(str(folder / "words-a"), str(folder / "words-b")),
+        "recommenders.llm[pretrained].tuning": Witness(),
+        "recommenders.llm[pretrained].rank": between(2, 3),
+        "recommenders.llm[pretrained].alpha": between(16, 64),
+        "recommenders.llm[pretrained].targets": between(["q_proj"], []),
+        "recommenders.llm[pretrained].window": between(4, 8),
+        "recommenders.llm[pretrained].dropout": between(0.0, 0.5),
+        # What auto comes to is up to the machine (tests/models/llms/test_pretrained.py).
+        "recommenders.llm[pretrained].precision": between("bfloat16", "float32"),
         # Ids of titles need a model that reads them (tests/models/test_recommenders.py).
         "recommenders.llm[t5].item_ids": between("digits", "token", "semantic_behaviour"),
         "recommenders.llm[t5].levels": between(1, 2, given=CLUSTERS),
