@@ -31,32 +31,56 @@ def accuracy(users: IntArray, ranks: IntArray) -> dict[str, float]:
     users: [targets] whose each is. ranks: [trainings, targets] from 1, 0 where an item is ranked nowhere. The interval
     is clustered by user and by training (see `analysis.intervals`). Raises `TableError` where there are no targets.
     """
-    _, of = np.unique(users, return_inverse=True)
-    targets = np.tile(np.bincount(of).astype(np.float64), (len(ranks), 1))
     found: dict[str, float] = {}
-    for name, worth in GAINS.items():
-        gains = np.where(ranks > 0, worth(np.maximum(ranks, 1).astype(float)), 0.0)
+    for name in GAINS:
         for cutoff in CUTOFFS:
-            sums = np.array([np.bincount(of, row) for row in np.where(ranks <= cutoff, gains, 0.0)], np.float64)
-            made = interval(ratio(sums, targets))
-            metric = f"{name}_at_{cutoff}"
-            found |= {metric: made.value, f"{metric}_low": made.low, f"{metric}_high": made.high}
+            found |= _mean(f"{name}_at_{cutoff}", users, _gains(name, cutoff, ranks))
     return found
+
+
+def within(users: IntArray, ranks: IntArray) -> dict[str, float]:
+    """NDCG@10 likewise, as `list_ndcg_at_10`, of ranks in what a device shows of the cloud's fresh lists."""
+    return _mean("list_ndcg_at_10", users, _gains("ndcg", 10, ranks))
+
+
+def over(name: str, users: IntArray, ranks: IntArray, control: IntArray) -> dict[str, float]:
+    """By how much NDCG@10 is above that of a control, as `<name>`, with its interval: paired by user and by training.
+
+    control: [trainings, targets] or, of a control that was trained once, [1, targets].
+    """
+    return _mean(name, users, _gains("ndcg", 10, ranks) - _gains("ndcg", 10, control))
+
+
+def _gains(name: str, cutoff: int, ranks: IntArray) -> FloatArray:
+    worth = GAINS[name](np.maximum(ranks, 1).astype(float))
+    return np.where((ranks > 0) & (ranks <= cutoff), worth, 0.0)
+
+
+def _mean(name: str, users: IntArray, gains: FloatArray) -> dict[str, float]:
+    _, of = np.unique(users, return_inverse=True)
+    targets = np.tile(np.bincount(of).astype(np.float64), (len(gains), 1))
+    made = interval(ratio(np.array([np.bincount(of, row) for row in gains], np.float64), targets))
+    return {name: made.value, f"{name}_low": made.low, f"{name}_high": made.high}
 
 
 Cell = Callable[[pd.Series], str]
 
 
-def _of_metric(metric: str) -> Cell:
+def _of_metric(metric: str, sign: str = "") -> Cell:
     def cell(row: pd.Series) -> str:
+        if metric not in row or pd.isna(row[metric]):
+            return "-"
         half = _number((row[f"{metric}_high"] - row[f"{metric}_low"]) / 2, "{:.4f}").removeprefix("0")
-        return f"{row[metric]:.4f} ±{half}"
+        return f"{row[metric]:{sign}.4f} ±{half}"
 
     return cell
 
 
 LINES: Mapping[str, Cell] = {
     **{metric.upper().replace("_AT_", "@"): _of_metric(metric) for metric in METRICS},
+    "over the first": _of_metric("gain", "+"),
+    "in lists": _of_metric("list_ndcg_at_10"),
+    "over the first's": _of_metric("list_gain", "+"),
     "parameters": lambda row: f"{row['parameters']:,.0f}",
     "state bytes": lambda row: _number(row["state_bytes"], "{:,.0f}"),
     "ms an interaction": lambda row: f"{row['milliseconds']:.3g}",
@@ -68,6 +92,8 @@ LINES: Mapping[str, Cell] = {
 
 LEGEND = (
     "±: half of the 95% interval, over users and trainings. Every item not yet consumed is ranked; none is sampled.",
+    "over the first: NDCG@10 less that of the first model, paired by user and by training.",
+    "in lists: NDCG@10 of what the device shows of the cloud's lists, were each new at every step.",
     "ms an interaction: of one device on one core of this machine, one item read and the whole catalogue scored.",
     "epochs, training s: mean of the trainings. state bytes: -, where the context is read anew each time.",
 )

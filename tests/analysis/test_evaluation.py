@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.errors import TableError
-from analysis.evaluation import CUTOFFS, METRICS, accuracy, terminal
+from analysis.evaluation import CUTOFFS, METRICS, accuracy, over, terminal, within
 from analysis.intervals import interval, ratio
 
 targets = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), min_size=1, max_size=40)
@@ -50,6 +50,21 @@ def test_intervals_are_clustered_by_user_and_by_training() -> None:
     assert (found["hr_at_10_low"], found["hr_at_10_high"]) == pytest.approx((expected.low, expected.high))
     alone = accuracy(np.arange(360), ranks.reshape(1, -1))  # as if all were independent
     assert alone["hr_at_10_high"] - alone["hr_at_10_low"] < expected.high - expected.low
+
+
+def test_a_gain_is_the_difference_and_its_interval_is_paired() -> None:
+    draws = np.random.default_rng(2)
+    users = np.repeat(np.arange(60), 5)
+    control = draws.integers(1, 15, (3, 300))
+    better = np.maximum(control - (draws.random(control.shape) < 0.1), 1)
+    made, one, other = over("gain", users, better, control), accuracy(users, better), accuracy(users, control)
+    assert made["gain"] == pytest.approx(one["ndcg_at_10"] - other["ndcg_at_10"])
+    assert made["gain_low"] > 0
+    assert made["gain_high"] - made["gain_low"] < (one["ndcg_at_10_high"] - one["ndcg_at_10_low"]) / 2
+    assert set(over("gain", users, control, control).values()) == {0.0}
+    alone = over("gain", users, better, control[:1])
+    assert alone["gain"] == pytest.approx(one["ndcg_at_10"] - accuracy(users, control[:1])["ndcg_at_10"])
+    assert within(users, better)["list_ndcg_at_10"] == pytest.approx(one["ndcg_at_10"])
 
 
 def test_nothing_to_predict_is_refused() -> None:

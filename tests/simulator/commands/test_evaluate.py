@@ -88,6 +88,32 @@ def test_on_replay_a_device_alone_is_as_good_as_its_model_says(
     assert row["ndcg_at_10_high"] == pytest.approx(ran["ndcg_at_10_high"])
 
 
+def test_stages_stand_beside_their_control(scenario: Path, tmp_path: Path) -> None:
+    names = "gru4rec,gru4rec+retraining,gru4rec+cooperative"
+    asked = ("--protocol", "replay", "--models", names, "--seeds", 2, "--lists", "--out", tmp_path / "out")
+    assert evaluate(scenario, *asked) == 0
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert table["model"].tolist() == names.split(",")
+    assert table["gain"].isna().tolist() == [True, False, False]
+    assert table["gain"][1] == pytest.approx(table["ndcg_at_10"][1] - table["ndcg_at_10"][0])
+    assert table["list_gain"][2] == pytest.approx(table["list_ndcg_at_10"][2] - table["list_ndcg_at_10"][0])
+    assert (table["gain"][1:] != 0).all()
+
+
+def test_fresh_lists_are_those_of_devices_that_always_ask_and_wait(scenario: Path, tmp_path: Path) -> None:
+    asked = ["sweep.policies=[{kind: always}]", "fleet.waiting={kind: blocking, deadline_ms: 60000}"]
+    ran = run(read(scenario, asked), out=tmp_path / "run").curve.iloc[0]
+    assert evaluate(scenario, "--protocol", "replay", "--models", "gru4rec", "--lists", "--out", tmp_path / "out") == 0
+    row = pd.read_csv(tmp_path / "out" / "table.csv").iloc[0]
+    assert row["list_ndcg_at_10"] == pytest.approx(ran["ndcg_at_10"])
+
+
+@pytest.mark.parametrize("asked", [["--models", "sasrec+bert"], ["--lists"]])
+def test_unknown_stages_and_lists_without_a_replay_are_refused(scenario: Path, tmp_path: Path, asked: list[str]) -> None:
+    assert evaluate(scenario, *asked, "--out", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_model_is_one_line(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(scenario, "--models", "sasrec,bert", "--out", tmp_path / "out") == 2
     said = capsys.readouterr().err
