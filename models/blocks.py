@@ -13,6 +13,7 @@ from torch import Tensor
 from models.adaptation import Adapter
 from models.catalogue import Part
 from models.fusion import fuse, rank_in
+from models.generators.base import Cloud, Generator
 from models.held import OWN, Held, HeldSince
 from models.llms.base import Llm, searching
 from models.ranking import consumed, places
@@ -45,7 +46,9 @@ class Blocks:
     """Makes outcomes over one part of every stream: the replay, or the validation part.
 
     first: [users] position in the stream of the part's step 0, at least 1. steps: [users] steps in the part.
-    Both models compute in the precision, and on the device, that their weights have.
+    All models compute in the precision, and on the device, that their weights have. generator: what makes parameters,
+    where the cloud sends some; `srm` is its backbone then. Where there is no LLM, the list held is what the device
+    itself makes with the parameters when they are new: the best items of its own part of the catalogue, scored as then.
     """
 
     def __init__(
@@ -54,12 +57,13 @@ class Blocks:
         first: IntArray,
         steps: IntArray,
         srm: Srm,
-        llm: Llm,
+        llm: Llm | None,
         fusion: Fusion,
         part: Part,
         list_length: int,
         signals: Mapping[str, Signal],
         adapter: Adapter | None = None,
+        generator: Generator | None = None,
     ) -> None:
         self._items, self._streams = behaviour.items, behaviour.offsets[:-1]
         self._first, self._steps = first, steps
@@ -72,7 +76,9 @@ class Blocks:
         self._column_of = np.full(behaviour.n_items, -1)
         self._column_of[part.ids] = np.arange(len(part.ids))
         self._on_device = _States(srm, self._base, steps, adapter)
-        self._in_cloud = _States(llm, self._base, steps)
+        self._generator = generator
+        self._in_cloud = [] if llm is None else [_States(llm, self._base, steps)]
+        self._read = [] if generator is None else [_States(generator.cloud, self._base, steps)]
         self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
         self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
         self._known = np.zeros(len(steps), np.bool_)
@@ -92,7 +98,10 @@ class Blocks:
         edges = np.flatnonzero(np.diff(counts[by_length])) + 1
         for group in np.split(by_length, edges):
             size = int(counts[group[0]])
-            for rows in np.array_split(group, -(-len(group) * size // TRIPLES)):
+            batches = -(-len(group) * size // TRIPLES)
+            if self._generator is not None:
+                batches = max(batches, -(-len(group) * self._generator.floats // CELLS))
+            for rows in np.array_split(group, batches):
                 made = self._batch(users[rows], cuts[rows], size)
                 into = (starts[rows][:, None] + np.arange(size)).ravel()
                 ranks[into] = made.ranks
@@ -104,26 +113,39 @@ class Blocks:
 
     def _batch(self, users: IntArray, cuts: IntArray, size: int) -> Made:
         """The same for rows [R] of one length: [R * size] outcomes."""
-        ids, llm = self._lists(users, cuts)
         steps = self._base[users] + cuts
         states = self._on_device.at((steps[:, None] + np.arange(size)).ravel())
-        srm = self._srm.score_runs(states.view(len(users), size, *states.shape[1:]), ids.clamp(min=0))
+        runs = states.view(len(users), size, *states.shape[1:])
+        if self._generator is not None:
+            (read,) = self._read
+            runs = self._generator.personal(self._generator.generate(read.at(steps)), runs)
+        ids, llm = self._lists(users, cuts) if self._in_cloud else self._own_lists(users, cuts, runs[:, 0])
+        srm = self._srm.score_runs(runs, ids.clamp(min=0))
         taken = self._tensor(self._items[(self._at(users, cuts)[:, None] + np.arange(size))].astype(np.int64))
         same = ids[:, None, :] == taken[:, :, None]
         # An item is left at a step if it was not taken at an earlier one; what was consumed before is in no list.
         gone = same.cumsum(1) > same
         left = ((ids >= 0)[:, None, :] & ~gone).flatten(0, 1)
         held = Held(llm[:, None, :].expand(srm.shape).flatten(0, 1), srm.flatten(0, 1), left)
-        shown = (same.flatten(0, 1) & left).nonzero()
-        ranks = np.zeros(len(left), np.uint16)
-        rows = shown[:, 0]
-        if len(rows):
-            fewer = held.pick(rows)
-            ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
+        if self._in_cloud:
+            ranks = self._fused_ranks(held, same.flatten(0, 1) & left)
+        else:
+            whose, when = np.repeat(users, size), (cuts[:, None] + np.arange(size)).ravel()
+            ranks = self._own_ranks(whose, when, runs.flatten(0, 1))
         if not self._signals:
             return Made(ranks, {})
         since = self._since(users, held, ids, states, same, (steps[:, None] + np.arange(size)).ravel())
         return Made(ranks, {name: function(since).cpu().numpy() for name, function in self._signals.items()})
+
+    def _fused_ranks(self, held: Held, true: Tensor) -> npt.NDArray[np.uint16]:
+        """([N, L] the true item's place in each list, if it is left there) -> [N] ranks."""
+        shown = true.nonzero()
+        ranks = np.zeros(len(true), np.uint16)
+        rows = shown[:, 0]
+        if len(rows):
+            fewer = held.pick(rows)
+            ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
+        return ranks
 
     def _since(
         self, users: IntArray, held: Held, ids: Tensor, states: Tensor, same: Tensor, steps: IntArray
@@ -156,10 +178,12 @@ class Blocks:
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
         """([R, L] ids best first, -1 where there are no more; [R, L] scores, 0 there)."""
+        assert self._llm is not None
+        (in_cloud,) = self._in_cloud
         chunks = np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS)))
         searcher, made = searching(self._llm), []
         for chunk in chunks:
-            states = self._in_cloud.at(self._base[users[chunk]] + cuts[chunk])
+            states = in_cloud.at(self._base[users[chunk]] + cuts[chunk])
             begins = self._streams[users[chunk]]
             rows, gone = map(self._tensor, consumed(self._items, begins, self._at(users[chunk], cuts[chunk])))
             if searcher is None:
@@ -171,6 +195,16 @@ class Blocks:
                 left_out[rows, gone] = True
                 found = searcher.lists(states, left_out, self._length)
                 made.append((found.items, found.scores))
+        ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
+        there = scores > -torch.inf
+        return ids.where(there, -1), scores.where(there, 0)
+
+    def _own_lists(self, users: IntArray, steps: IntArray, states: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the device's own part of the catalogue, by [R, width] states at these steps."""
+        made = []
+        for chunk in self._in_parts(len(users)):
+            columns, scores = best(self._own_scores(users[chunk], steps[chunk], states[chunk]), self._length)
+            made.append((self._tensor(self._part.ids)[columns], scores))
         ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
         there = scores > -torch.inf
         return ids.where(there, -1), scores.where(there, 0)
@@ -190,11 +224,16 @@ class Blocks:
         """Ranks at all steps of these users where no list is held: the device's own part of the catalogue."""
         self._on_device.encode(users, self._items, self._streams, self._first, self._device)
         counts = self._steps[users]
-        rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
-        ranks = np.zeros(len(rows), np.uint16)
-        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(self._part.ids) // CELLS))):
-            scores = self._own_scores(rows[chunk], steps[chunk])
-            target = self._column_of[self._items[self._at(rows[chunk], steps[chunk])]]
+        return self._own_ranks(np.repeat(users, counts), spans(np.zeros_like(counts), counts), None, tell)
+
+    def _own_ranks(
+        self, users: IntArray, steps: IntArray, states: Tensor | None, tell: Tell | None = None
+    ) -> npt.NDArray[np.uint16]:
+        """[N] ranks in the device's own part of the catalogue, by these states or those of its model alone."""
+        ranks = np.zeros(len(users), np.uint16)
+        for chunk in self._in_parts(len(users)):
+            scores = self._own_scores(users[chunk], steps[chunk], None if states is None else states[chunk])
+            target = self._column_of[self._items[self._at(users[chunk], steps[chunk])]]
             rank = places(scores, self._tensor(np.maximum(target, 0))).cpu().numpy()
             ranks[chunk] = np.where((target >= 0) & (rank <= self._length), rank, 0)
             if tell is not None:
@@ -210,18 +249,23 @@ class Blocks:
         self._known[users] = True
         counts = self._steps[users]
         rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
-        for chunk in np.array_split(np.arange(len(rows)), max(1, -(-len(rows) * len(self._part.ids) // CELLS))):
+        for chunk in self._in_parts(len(rows)):
             scores = self._own_scores(rows[chunk], steps[chunk])
             columns, values = best(scores, self._own)
             at = self._tensor(self._base[rows[chunk]] + steps[chunk])
             self._best[at] = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1).int()
             self._odds[at] = (values - scores.logsumexp(1, keepdim=True)).exp()
 
-    def _own_scores(self, users: IntArray, steps: IntArray) -> Tensor:
+    def _in_parts(self, rows: int) -> list[IntArray]:
+        """Rows in batches that score the device's own part of the catalogue."""
+        return np.array_split(np.arange(rows), max(1, -(-rows * len(self._part.ids) // CELLS)))
+
+    def _own_scores(self, users: IntArray, steps: IntArray, states: Tensor | None = None) -> Tensor:
         """[N, part] the device's own scores of what it holds of the catalogue; -inf for what the user has consumed."""
         part = self._part
         if part.vectors:
-            scores = self._srm.score(self._on_device.at(self._base[users] + steps), self._tensor(part.ids)[None])
+            states = self._on_device.at(self._base[users] + steps) if states is None else states
+            scores = self._srm.score(states, self._tensor(part.ids)[None])
         else:
             scores = self._tensor(-part.places).to(torch.float32).repeat(len(users), 1)
         of, gone = consumed(self._items, self._streams[users], self._at(users, steps))
@@ -230,7 +274,7 @@ class Blocks:
         return scores
 
     def _encode(self, users: IntArray) -> None:
-        for states in (self._on_device, self._in_cloud):
+        for states in (self._on_device, *self._in_cloud, *self._read):
             states.encode(users, self._items, self._streams, self._first, self._device)
 
     def _at(self, users: IntArray, steps: IntArray) -> IntArray:
@@ -253,7 +297,9 @@ def _left_in(left: Tensor, ids: Tensor, items: Tensor) -> Tensor:
 class _States:
     """A model's states before every step, made when a user is first met; adapted, where the device adapts its model."""
 
-    def __init__(self, model: Srm | Llm, base: IntArray, steps: IntArray, adapter: Adapter | None = None) -> None:
+    def __init__(
+        self, model: Srm | Llm | Cloud, base: IntArray, steps: IntArray, adapter: Adapter | None = None
+    ) -> None:
         self._model, self._base, self._steps, self._adapter = model, base, steps, adapter
         self._met = np.zeros(len(steps), np.bool_)
         self._states: Tensor | None = None

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from models.catalogue import Part
+from models.generators.base import Generator
 from models.held import OWN, HeldSince
 from models.live_adaptation import OwnHead
 from models.llms.base import Llm, searching
@@ -35,13 +36,14 @@ class Live:
 
     population: Population
     srm: Srm
-    llm: Llm
+    llm: Llm | None
     fusion: Fusion
     part: Part
     list_length: int
     signals: Mapping[str, Signal]
     told: Mapping[str, Callable[[int, int, int], float]] = field(default_factory=dict)
     adaptation: AnyAdaptation = field(default_factory=NoAdaptation)
+    generator: Generator | None = None
 
     def device(self, user: int) -> Device:
         """A device that replays this user's stream and holds nothing yet."""
@@ -69,6 +71,8 @@ class Device:
     _order: tuple[IntArray, FloatArray] | None = None
     """The cloud's order at the cut of the list held, and its scores: of the whole catalogue, the list being the head of
     it, or of the list alone where that is searched."""
+    _parameters: torch.Tensor | None = None
+    """Generated ones that are held."""
 
     @torch.no_grad()
     def look(self, step: int) -> None:
@@ -88,11 +92,18 @@ class Device:
                 self._states.append(self._state)
 
     def hold(self, cut: int) -> None:
-        """Take the cloud's answer for this cut, made from its history alone; replaces the list held."""
-        self._cut = cut
+        """Take the cloud's answer for this cut, made from its history alone; replaces what is held."""
+        self._cut, self._order = cut, None
+        history = self.stream[: self.first + cut]
+        if self.live.generator is not None:
+            with torch.no_grad():
+                read = self.live.generator.history(torch.from_numpy(history.astype(np.int64))[None])
+                self._parameters = self.live.generator.generate(read[:, -1])
         llm = self.live.llm
+        if llm is None:
+            return
         length = llm.n_items if searching(llm) is None else self.live.list_length
-        (self._order,) = llm.candidates([self.stream[: self.first + cut]], length)
+        (self._order,) = llm.candidates([history], length)
 
     def rank(self) -> int:
         """Rank of the true item of the step looked at, in what the device would show; 0 where it is not shown."""
@@ -124,8 +135,7 @@ class Device:
 
     def signals(self) -> dict[str, float]:
         """The request signals at the step looked at; a list must be held."""
-        assert self._order is not None, "no list is held"
-        ids, llm = self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        ids, llm = self._list
         ids = np.pad(ids, (0, self._places - len(ids)), constant_values=-1)
         llm = np.pad(llm, (0, len(ids) - len(llm)))
         since = self.stream[self.first + self._cut : self._seen].tolist()
@@ -156,7 +166,8 @@ class Device:
         """The device's own best items of what it holds of the catalogue, and the probabilities that it gives them."""
         if not self.live.part.vectors:
             return np.empty(0, np.int64), np.empty(0)
-        ids, scores = self._alone()
+        ids = self._not_taken(self._seen)
+        scores = self._scored(ids, self._state, None)
         order = np.argsort(-scores, kind="stable")
         odds = np.exp(scores - scores.max(initial=-np.inf))
         return ids[order][:OWN], (odds / odds.sum())[order][:OWN]
@@ -170,10 +181,25 @@ class Device:
         return self._alone() if self._order is None else self._fused()
 
     def _alone(self) -> tuple[IntArray, npt.NDArray[Any]]:
-        part = self.live.part
-        left = ~np.isin(part.ids, self.stream[: self._seen])
-        ids = part.ids[left]
-        return ids, self._scores(ids) if part.vectors else -part.places[left]
+        part, ids = self.live.part, self._not_taken(self._seen)
+        return ids, self._scores(ids) if part.vectors else -part.places[np.isin(part.ids, ids)]
+
+    def _not_taken(self, seen: int) -> IntArray:
+        """Of what the device holds of the catalogue."""
+        ids = self.live.part.ids
+        return ids[~np.isin(ids, self.stream[:seen])]
+
+    @property
+    def _list(self) -> tuple[IntArray, npt.NDArray[Any]]:
+        """Ids and scores of the list held, best first: the cloud's, or else the best items by the parameters held, in
+        the state that they were made for."""
+        assert self._cut >= 0, "no list is held"
+        if self._order is not None:
+            return self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        ids = self._not_taken(self.first + self._cut)
+        scores = self._scores(ids, self._states[self._cut])
+        order = np.argsort(-scores, kind="stable")[: self.live.list_length]
+        return ids[order], scores[order]
 
     def _fused(self) -> tuple[IntArray, npt.NDArray[Any]]:
         ids, llm, srm = self._left()
@@ -192,7 +218,7 @@ class Device:
     @property
     def _places(self) -> int:
         """Of a list, whether all of them are filled or not."""
-        return min(self.live.list_length, self.live.llm.n_items)
+        return min(self.live.list_length, len(self.live.part.ids) if self.live.llm is None else self.live.llm.n_items)
 
     def _likelihoods(self, srm: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The sigmoid of the device's own scores, standardised or not, minus 1/2."""
@@ -200,16 +226,21 @@ class Device:
 
     def _left(self) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any]]:
         """Ids, LLM scores and SRM scores of what is left in the list, in the cloud's order."""
-        assert self._order is not None, "no list is held"
-        ids, llm = self._order[0][: self.live.list_length], self._order[1][: self.live.list_length]
+        ids, llm = self._list
         left = ~np.isin(ids, self.stream[: self._seen])
         srm = self._scores(ids[left])
         return ids[left], llm[left].astype(srm.dtype), srm
 
     def _scores(self, ids: IntArray, state: torch.Tensor | None = None) -> npt.NDArray[Any]:
-        """The device's own scores, in the state it is in or another."""
-        state = self._state if state is None else state
+        """The device's own scores, in the state it is in or another, with the parameters that it holds."""
+        return self._scored(ids, self._state if state is None else state, self._parameters)
+
+    def _scored(self, ids: IntArray, state: torch.Tensor, parameters: torch.Tensor | None) -> npt.NDArray[Any]:
+        """The device's own scores in a state, with some parameters or none."""
         with torch.no_grad():
+            if parameters is not None:
+                assert self.live.generator is not None
+                state = self.live.generator.personal(parameters, state[None])[0]
             candidates = torch.from_numpy(ids).to(state.device)[None]
             scores: npt.NDArray[Any] = self.live.srm.score(state, candidates)[0].cpu().numpy()
         return scores

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from models import learned, lsc4rec_code, trained, weights
+from models import generators, learned, lsc4rec_code, trained, weights
 from models.catalogue import Part, part_of
+from models.generators.wire import parameter_bytes
 from models.head import burden, refuse
 from models.layer import Layer
 from models.lsc4rec_code import Batches
@@ -33,7 +34,8 @@ from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
-    from models.blocks import Blocks
+    from models.blocks import Blocks, Tell
+    from models.generators.base import Generator
     from models.live import Live
     from models.llms.base import Llm
     from models.srms.base import Srm
@@ -57,7 +59,9 @@ class Recommenders:
     part: Part
     signals: tuple[str, ...]
     srm_key: str
-    llm_key: str
+    """With a generator this names both, since the device's model is trained within it."""
+    llm_key: str | None
+    """None where the cloud sends no lists."""
     key: str
     """Names everything that the outcomes depend on."""
     learned_key: str
@@ -73,7 +77,7 @@ class Recommenders:
         foretold = [name for name in self.signals if name.startswith(PREFIX)]
         store = OutcomeStore(
             self.population.steps,
-            min(self.spec.list_length, self.population.behaviour.n_items),
+            0 if self.spec.llm is None else self._length,
             self._seen,
             self.spec.precision,
             self._folder,
@@ -84,18 +88,29 @@ class Recommenders:
         over = Batches(store, self.population.replayed) if lsc4rec_code.NAME in self.signals else store
         return Oracle(over, foretold) if foretold else over
 
+    @property
+    def parameter_bytes(self) -> int:
+        """Of generated parameters in an answer of the cloud."""
+        spec = self.spec.generator
+        return 0 if spec is None else parameter_bytes(spec.layers, self.spec.srm.width, spec.wire)
+
+    @property
+    def _length(self) -> int:
+        """Items in a list."""
+        return min(self.spec.list_length, self.population.behaviour.n_items)
+
     def live(self) -> Live:
         """The same models, to be called one by one."""
         from models.live import Live
 
-        srm, llm = self._models
+        srm, llm, generator = self._models
         outcomes = self.outcomes
         told = {}
         if isinstance(outcomes, Layer):
             told = {name: outcomes.at(name) for name in self.signals if not _of_one_device(name)}
         functions = {name: self._function(name) for name in self._seen}
-        items = outcomes.answer_items
-        return Live(self.population, srm, llm, self.fusion, self.part, items, functions, told, self.adaptation)
+        models = (self.population, srm, llm, self.fusion, self.part, self._length)
+        return Live(*models, functions, told, self.adaptation, generator)
 
     def reference(self, signal: str, of_replay: bool = False) -> npt.NDArray[np.float64]:
         """A signal's values on the validation part, sorted: lists of all ages up to `OLDEST` steps, while it lasts.
@@ -131,6 +146,14 @@ class Recommenders:
         stops = np.minimum(cuts + OLDEST + 1, steps[users])
         return blocks.held(users, cuts, stops).signals[signal].astype(np.float64)
 
+    def fresh(self, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
+        """[sum of steps] ranks, user by user, where every answer is new at every step; tell: how many more are done."""
+        users = self.population.replayed
+        counts = self.population.steps[users]
+        cuts = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        blocks = self._blocks(self.population.replay_from, self.population.steps, {})
+        return blocks.held(np.repeat(users, counts), cuts, cuts + 1, tell).ranks
+
     def bytes_of(self, name: str) -> int:
         """What a device has to hold to compute a signal, apart from its model and catalogue."""
         return learned.size(self._parameters(name)) if name in learned.NAMES else 0
@@ -141,24 +164,30 @@ class Recommenders:
         spec, items = self.spec, self.population.behaviour.n_items
         srm = weights.read_facts(self.srm_key)
         assert srm is not None
+        own = weights.size_within(self.srm_key, "backbone.") if spec.generator is not None else srm
         vectors = items * spec.srm.width * 4
         facts: dict[str, Any] = {
             "srm": {
                 "kind": spec.srm.kind,
                 "weights": self.srm_key,
-                "parameters": srm.parameters,
-                "bytes_without_item_vectors": srm.bytes - vectors,
+                "parameters": own.parameters,
+                "bytes_without_item_vectors": own.bytes - vectors,
                 "validation_ndcg_at_10": srm.validation_ndcg_at_10,
                 "epochs": srm.epochs,
                 "state_bytes": srm.state_bytes,
             },
-            "llm": {"kind": spec.llm.kind, "weights": self.llm_key},
             "device_catalogue": {"items": self.part.vectors, "bytes": self.part.bytes(spec.srm.width)},
             "answer_items": self.outcomes.answer_items,
             "precision": spec.precision,
         }
         if not isinstance(self.adaptation, NoAdaptation):
             facts["device_adaptation"] = asdict(burden(self.adaptation, spec.srm.width))
+        if spec.generator is not None:
+            facts["generator"] = {"kind": spec.generator.kind, "parameters": srm.parameters - own.parameters}
+            facts["parameter_bytes"] = self.parameter_bytes
+        if spec.llm is None or self.llm_key is None:
+            return facts
+        facts["llm"] = {"kind": spec.llm.kind, "weights": self.llm_key}
         if isinstance(spec.llm, LocalLlm | LocalT5):
             facts["llm"] |= weights.size_of_folder(spec.llm.path)
         else:
@@ -177,7 +206,7 @@ class Recommenders:
 
     def parcel(self) -> weights.Parcel:
         """The weights, for a machine that may not have them; a local model of the scenario's has to be there."""
-        return weights.pack((self.srm_key, self.llm_key))
+        return weights.pack([key for key in (self.srm_key, self.llm_key) if key is not None])
 
     def unpack(self, parcel: weights.Parcel) -> None:
         """Keep here what another machine packed, unless it is kept already. Raises `WriteError`."""
@@ -242,13 +271,19 @@ class Recommenders:
         return {name: learned.fit(name, material, blocks) for name in names}
 
     @cached_property
-    def _models(self) -> tuple[Srm, Llm]:
+    def _models(self) -> tuple[Srm, Llm | None, Generator | None]:
         import torch
 
         items, kind = self.population.behaviour.n_items, getattr(torch, self.spec.precision)
-        srm = trained.open_srm(items, self.spec.srm, self.srm_key)
-        llm = trained.open_llm(items, self.spec.llm, self.llm_key)
-        return srm.to(kind), llm.to(kind)
+        llm: Llm | None = None
+        generator: Generator | None = None
+        if self.spec.llm is not None and self.llm_key is not None:
+            llm = trained.open_llm(items, self.spec.llm, self.llm_key).to(kind)
+        if self.spec.generator is not None:
+            generator = generators.open_generator(items, self.spec.srm, self.spec.generator, self.srm_key).to(kind)
+            return generator.backbone, llm, generator
+        srm: Srm = trained.open_srm(items, self.spec.srm, self.srm_key).to(kind)
+        return srm, llm, None
 
     def _of_replay(self) -> Blocks:
         functions = {name: self._function(name) for name in self._seen}
@@ -257,7 +292,7 @@ class Recommenders:
     def _blocks(self, first: IntArray, steps: IntArray, functions: Mapping[str, Signal]) -> Blocks:
         from models.blocks import Blocks
 
-        srm, llm = self._models
+        srm, llm, generator = self._models
         behaviour = self.population.behaviour
         adapter = None
         if not isinstance(self.adaptation, NoAdaptation):
@@ -265,7 +300,8 @@ class Recommenders:
 
             adapter = Adapter(srm, self.adaptation, self.part)
         length = self.spec.list_length
-        return Blocks(behaviour, first, steps, srm, llm, self.fusion, self.part, length, functions, adapter)
+        models = (srm, llm, self.fusion, self.part, length)
+        return Blocks(behaviour, first, steps, *models, functions, adapter, generator)
 
 
 def _of_one_device(signal: str) -> bool:
@@ -297,13 +333,18 @@ def prepare(
     adaptation = adaptation or NoAdaptation()
     refuse(adaptation, spec.srm)
     _known(signals, catalogue)
-    label = f"training the device's model ({spec.srm.kind})"
-    srm_key = trained.train_srm(population, spec.srm, spec.llm, label, announce, progress)
-    llm_key = trained.train_once(population, spec.llm, "training the cloud's model", announce, progress)
+    if spec.llm is None and isinstance(catalogue, NoCatalogue):
+        raise UserError(
+            "fleet.catalogue: none, but with recommenders.llm null the cloud sends parameters and no list, so that the "
+            "device has nothing to put in order; expected popular or all"
+        )
+    srm_key, llm_key = _trained(population, spec, announce, progress)
     # A local model's lists depend on the streams too, and on how they are searched.
     streams, beams = weights.population_key(population), getattr(spec.llm, "beams", None)
     models = (streams, srm_key, llm_key, beams, spec.list_length, fusion.model_dump(), catalogue.model_dump())
-    code = (*MAKING, *trained.sources(spec.srm), *trained.sources(spec.llm))
+    code = (*MAKING, *trained.sources(spec.srm), *(() if spec.llm is None else trained.sources(spec.llm)))
+    if spec.generator is not None:
+        code = (*code, *generators.sources(spec.generator))
     adapting = () if isinstance(adaptation, NoAdaptation) else (adaptation.model_dump(),)
     models, code = (*models, *adapting), (*code, *(["adaptation.py"] if adapting else []))
     learning = [name for name in signals if name in learned.NAMES]
@@ -326,6 +367,19 @@ def prepare(
     return Recommenders(
         population, spec, fusion, part, seen, srm_key, llm_key, key, learned_key, announce, progress, adaptation
     )
+
+
+def _trained(population: Population, spec: Spec, announce: Announce, progress: bool) -> tuple[str, str | None]:
+    """Keys of the device's model and the cloud's, after their training."""
+    srm_key, llm_key = "", None
+    if spec.generator is not None:
+        srm_key = generators.train_once(population, spec.srm, spec.generator, announce, progress)
+    elif spec.llm is not None:
+        label = f"training the device's model ({spec.srm.kind})"
+        srm_key = trained.train_srm(population, spec.srm, spec.llm, label, announce, progress)
+    if spec.llm is not None:
+        llm_key = trained.train_once(population, spec.llm, "training the cloud's model", announce, progress)
+    return srm_key, llm_key
 
 
 def _known(names: Sequence[str], catalogue: Catalogue) -> None:

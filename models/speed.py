@@ -33,7 +33,8 @@ class Speeds:
 @torch.no_grad()
 def speeds(live: Live, seconds: float) -> Speeds:
     """Measure for about so long each."""
-    srm, behaviour = live.srm, live.population.behaviour
+    srm, llm, behaviour = live.srm, live.llm, live.population.behaviour
+    assert llm is not None, "what is measured sends lists"
     device = srm.items.weight.device
     window = srm.spec.window
     by_batch = {}
@@ -61,7 +62,7 @@ def speeds(live: Live, seconds: float) -> Speeds:
     rows, cuts = np.repeat(users, steps[users]), np.concatenate([np.arange(steps[user]) for user in users])
 
     def lists() -> int:
-        parts = behaviour, live.population.replay_from, steps, srm, live.llm, live.fusion, live.part
+        parts = behaviour, live.population.replay_from, steps, srm, llm, live.fusion, live.part
         Blocks(*parts, live.list_length, {}).held(rows, cuts, cuts + 1)
         return len(rows)
 
@@ -70,7 +71,7 @@ def speeds(live: Live, seconds: float) -> Speeds:
     def one() -> int:
         row = next(turn) * 7919 % len(rows)  # anywhere, but the same places every time
         history = behaviour.stream(int(rows[row]))[: int(live.population.replay_from[rows[row]] + cuts[row])]
-        live.llm.candidates([history], live.list_length)
+        llm.candidates([history], live.list_length)
         return 1
 
     return Speeds(by_batch[best], best, _rate(step, seconds), _rate(lists, seconds), _rate(one, seconds))

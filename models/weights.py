@@ -159,6 +159,26 @@ def size_of_folder(folder: Path) -> Mapping[str, int]:
     return {"parameters": count}
 
 
+@dataclass(frozen=True)
+class Size:
+    """Parameters, and their bytes as stored."""
+
+    parameters: int
+    bytes: int
+
+
+def size_within(key: str, prefix: str) -> Size:
+    """Of stored weights those of one part of the model: all float32 tensors whose names begin so."""
+    from math import prod
+
+    from safetensors import safe_open
+
+    with safe_open(path_of(key), framework="np") as file:
+        names: list[str] = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        count = sum(prod(file.get_slice(name).get_shape()) for name in names)
+    return Size(count, 4 * count)
+
+
 def size_of(model: nn.Module) -> Mapping[str, int]:
     """Parameters of a model and their bytes, shared tables counted once; untuned ones too, which lie elsewhere."""
     held, untuned = list(model.parameters()), int(getattr(model, "untuned", 0))

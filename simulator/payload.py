@@ -17,16 +17,17 @@ PRICE_BYTES = 2
 
 @dataclass(frozen=True)
 class Payload:
-    """Bytes of the messages: framing as the scenario states, and items."""
+    """Bytes of the messages: framing as the scenario states, items, and generated parameters."""
 
     request_header: int
     answer_header: int
     answer_items: int
+    parameter_bytes: int = 0
 
     @classmethod
-    def of(cls, spec: NetworkSpec, answer_items: int) -> Payload:
-        """The messages of a scenario."""
-        return cls(spec.request_header_bytes, spec.answer_header_bytes, answer_items)
+    def of(cls, spec: NetworkSpec, answer_items: int, parameter_bytes: int = 0) -> Payload:
+        """The messages of a scenario. parameter_bytes: of generated parameters in an answer."""
+        return cls(spec.request_header_bytes, spec.answer_header_bytes, answer_items, parameter_bytes)
 
     def request(self, new_items: int) -> int:
         """A request brings the items consumed since the last request that the device knows to have been heard.
@@ -37,10 +38,10 @@ class Payload:
 
     @cached_property
     def answer(self) -> int:
-        """An answer brings a list of items and their scores."""
-        return self.answer_header + self.answer_items * (ITEM_BYTES + SCORE_BYTES)
+        """An answer brings a list of items and their scores, parameters for the device's model, or both."""
+        return self.answer_header + self.answer_items * (ITEM_BYTES + SCORE_BYTES) + self.parameter_bytes
 
     @cached_property
     def rejection(self) -> int:
-        """A rejection is an answer without a list."""
+        """A rejection is an answer that brings nothing."""
         return self.answer_header

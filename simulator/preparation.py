@@ -95,6 +95,7 @@ def prepare_experiment(scenario: AnyScenario, announce: Callable[[str], None], p
         stamps=behaviour.times,
         answer_items=recommenders.outcomes.answer_items,
         histories=population.replay_from[users],
+        parameter_bytes=recommenders.parameter_bytes,
     )
     points = [point for family in scenario.sweep.policies for point in family.points(recommenders.reference)]
     return Experiment(scenario, population, recommenders, world, points)

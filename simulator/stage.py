@@ -40,7 +40,7 @@ class Stage:
         clock, fleet = Clock(), world.fleet
         pace = Pace(world, seed)
         network = Network(world.network, seed, world.devices)
-        payload = Payload.of(world.network, world.answer_items)
+        payload = Payload.of(world.network, world.answer_items, world.parameter_bytes)
         timeout, use_late = max(ticks(fleet.timeout_s), 1), fleet.late_answers == "use"
         exchange = Exchange(clock, network, payload, world.cloud, timeout, seed, world.history, use_late)
         plain = isinstance(fleet.retry, NoRetry) and isinstance(fleet.breaker, NoBreaker)

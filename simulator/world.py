@@ -22,7 +22,8 @@ class World:
 
     users: [m] who is replayed. steps: [m] interactions of each that are replayed, at least 1. first: [m] where these
     begin in `stamps`. stamps: recorded times in seconds, rising within a stream. answer_items: items in an answer.
-    histories: [m] interactions of each before those that are replayed, 0 where absent.
+    histories: [m] interactions of each before those that are replayed, 0 where absent. parameter_bytes: of generated
+    parameters in an answer.
     Device d replays users[d % m]: devices beyond the m-th are clones.
     """
 
@@ -36,6 +37,7 @@ class World:
     stamps: FloatArray
     answer_items: int
     histories: IntArray | None = None
+    parameter_bytes: int = 0
 
     @property
     def devices(self) -> int:

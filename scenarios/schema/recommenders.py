@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from scenarios.schema.base import Block, Count
+from scenarios.schema.generators import Generator
 from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.stages import Stage
 from scenarios.schema.training import Training
@@ -119,8 +120,20 @@ class Recommenders(Block):
     """What answers on the device and in the cloud, and how the two are joined."""
 
     srm: Srm = Srm()
-    llm: Llm = CausalLlm()
+    llm: Llm | None = CausalLlm()
+    """What makes the lists; none: the cloud sends parameters alone."""
+    generator: Generator | None = None
+    """What makes parameters for the device's model, which is trained together with it; none: the cloud sends lists
+    alone. With both, the device's own scores of the list are those of the model with these parameters."""
     list_length: Annotated[int, Field(ge=10)] = 50
     """Items in the candidate list that the cloud sends."""
     precision: Literal["float32", "float64"] = "float32"
     """Arithmetic of the outcomes (training is always float32)."""
+
+    @model_validator(mode="after")
+    def _something_is_sent(self) -> Recommenders:
+        if self.llm is None and self.generator is None:
+            raise ValueError("llm and generator are both null, so the cloud has nothing to send; expected one of them")
+        if self.generator is not None and self.srm.stages:
+            raise ValueError("srm.stages must be empty with a generator, which trains the device's model itself")
+        return self

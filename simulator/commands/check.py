@@ -22,9 +22,8 @@ def command(scenario: str, overrides: tuple[str, ...], live: bool) -> int:
     kinds = ", ".join(family.kind for family in read.sweep.policies)
     click.echo(f"{find(scenario)}: is a sound scenario")
     click.echo(f"  {read.question or read.name}")
-    click.echo(
-        f"  data {read.data.source.kind}; device {read.recommenders.srm.kind}; cloud {read.recommenders.llm.kind}"
-    )
+    cloud = " and ".join(each.kind for each in (read.recommenders.llm, read.recommenders.generator) if each is not None)
+    click.echo(f"  data {read.data.source.kind}; device {read.recommenders.srm.kind}; cloud {cloud}")
     click.echo(f"  policies {kinds}; {read.sweep.replications} replications")
     if not live:
         return 0
