@@ -340,8 +340,8 @@ def prepare(
         )
     srm_key, llm_key = _trained(population, spec, announce, progress)
     # A local model's lists depend on the streams too, and on how they are searched.
-    streams, beams = weights.population_key(population), getattr(spec.llm, "beams", None)
-    models = (streams, srm_key, llm_key, beams, spec.list_length, fusion.model_dump(), catalogue.model_dump())
+    streams, searched = weights.population_key(population), trained.searched_by(spec.llm)
+    models = (streams, srm_key, llm_key, *searched, spec.list_length, fusion.model_dump(), catalogue.model_dump())
     code = (*MAKING, *trained.sources(spec.srm), *(() if spec.llm is None else trained.sources(spec.llm)))
     if spec.generator is not None:
         code = (*code, *generators.sources(spec.generator))

@@ -72,11 +72,16 @@ def key(population: Population, spec: SrmSpec | LlmSpec) -> str:
     side = "srm" if isinstance(spec, SrmSpec) else "llm"
     training = TRAINING if population.behaviour.n_items <= LARGE else (*TRAINING, "sampling.py")
     code = weights.code_digest(*training, *sources(spec))
-    told = spec.model_dump(exclude={"beams", "stages"})
+    told = spec.model_dump(exclude={"beams", "constrained", "stages"})
     if isinstance(spec, PretrainedLlm):
         # By what lies there, wherever that is.
         told["model"] = weights.folder_digest(located(spec.model))
     return content_key(side, weights.population_key(population), told, code)
+
+
+def searched_by(llm: LlmSpec | None) -> tuple[int | str | None, ...]:
+    """How its lists are searched, for keys of what depends on them: its beams, and whether these are held to items."""
+    return getattr(llm, "beams", None), *([] if getattr(llm, "constrained", True) else ["unconstrained"])
 
 
 def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, announce: Announce, progress: bool) -> str:
@@ -134,7 +139,7 @@ def _teach_once(
     teacher = asked = ""
     if stages.FROM_THE_CLOUD[stage.kind]:
         teacher = train_once(population, llm, "training the cloud's model", announce, progress)
-        asked = content_key(teacher, getattr(llm, "beams", None))
+        asked = content_key(teacher, *searched_by(llm))
     code = weights.code_digest(*TRAINING, *sources(spec), *stages.sources(stage))
     name = content_key("stage", before, asked, stage.model_dump(), code)
 

@@ -42,7 +42,9 @@ class Llm(Protocol):
 class Searching(Llm, Protocol):
     """One that may search its lists instead of scoring every item, and may then miss some of the best."""
 
-    beams: int | None
+    @property
+    def searched(self) -> bool:
+        """Whether it does."""
 
     def lists(self, states: Tensor, gone: Tensor, length: int) -> Found:
         """The best items after [N, ...] states, without those that [N, n_items] gone marks."""
@@ -50,4 +52,4 @@ class Searching(Llm, Protocol):
 
 def searching(llm: Llm) -> Searching | None:
     """The model where its lists are searched; None where every item is scored."""
-    return llm if isinstance(llm, Searching) and llm.beams is not None else None
+    return llm if isinstance(llm, Searching) and llm.searched else None

@@ -1,4 +1,5 @@
-"""Beam search down a trie of real items: no invalid answer, none twice, none that is consumed.
+"""Beam search down a trie of real items: no invalid answer, none twice, none that is consumed. And one that is held to
+nothing, for comparison.
 
 A beam's score is the log-probability of what it has said, over the whole vocabulary, so that an item's score is the one
 that the network itself gives to its tokens. Scores only fall as a beam goes on: whatever was dropped can end no better
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.llms.decoder import Decoder
 from models.llms.trie import Trie
@@ -75,6 +77,39 @@ def _ordered(items: Tensor, scores: Tensor, bound: Tensor, length: int) -> Found
     scores = scores.gather(1, order)
     exact = (bound == -torch.inf) | (scores[:, -1] > bound)
     return Found(items.gather(1, order), scores, exact)
+
+
+@torch.no_grad()
+def search_freely(network: Any, memory: Tensor, mask: Tensor, depth: int, beams: int) -> tuple[Tensor, Tensor]:
+    """([B, K, depth] tokens, [B, K] log-probabilities) of ordinary beam search, best first, with K at most `beams`.
+
+    Answers all have the same length, so that no beam ends before the others. memory, mask: see `Decoder`.
+    """
+    decoder, rows = Decoder(network, memory, mask), torch.arange(len(memory), device=memory.device)[:, None]
+    said, score = torch.zeros_like(rows)[..., None][..., :0], memory.new_zeros(len(memory), 1)
+    token, beam = torch.full_like(rows, network.config.decoder_start_token_id), None
+    for _ in range(depth):
+        gain = decoder.step(token, beam).log_softmax(-1)
+        reached = (score[..., None] + gain).flatten(1)
+        score, at = reached.topk(min(beams, reached.shape[1]))
+        beam, token = at // gain.shape[-1], at % gain.shape[-1]
+        said = torch.cat([said[rows, beam], token[..., None]], -1)
+    return said, score
+
+
+def cleared(items: Tensor, scores: Tensor, gone: Tensor, length: int) -> Found:
+    """What is left of [B, K] items, -1 for what names none, best first, without those gone and without repetitions.
+
+    Whoever is dropped leaves a place empty at the end. gone: as in `search`.
+    """
+    again = (items[:, :, None] == items[:, None]).tril(-1).any(2)
+    kept = (items >= 0) & ~gone.gather(1, items.clamp(min=0)) & ~again
+    order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
+    lacking = max(0, length - items.shape[1])
+    items, scores = items.where(kept, -1).gather(1, order), scores.masked_fill(~kept, -torch.inf).gather(1, order)
+    items = functional.pad(items, (0, lacking), value=-1)[:, :length]
+    scores = functional.pad(scores, (0, lacking), value=-torch.inf)[:, :length]
+    return Found(items, scores, torch.zeros_like(items[:, 0], dtype=torch.bool))
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def load(n_items: int, spec: LocalT5) -> T5:
     highest = max([int(codes.tokens.max()), *prompt.before, *prompt.between, *prompt.after])
     if highest >= config.vocab_size:
         raise ModelError(f"{key}: {spec.path} knows {config.vocab_size} tokens, but naming items takes {highest + 1}")
-    return T5(network, codes, spec.window, spec.beams, prompt, places=False, tokenizer=tokenizer)
+    return T5(network, codes, spec.window, spec.beams, prompt, False, tokenizer, spec.constrained)
 
 
 def spelled(n_items: int, tokenizer: Any) -> ItemCodes:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.llms import trie
-from models.llms.beam import Found, best_of, score_every, search
+from models.llms.beam import Found, best_of, cleared, score_every, search, search_freely
 from models.llms.item_codes import PAD, ItemCodes
 from models.llms.prompt import Prompt
 from models.srms.base import PAD as NO_ITEM
@@ -60,6 +60,7 @@ class T5(nn.Module):
     """The model, how it is trained, and the candidate lists that it gives.
 
     beams: how many the lists are searched with (at least as many as a list is long); None scores every item.
+    constrained: whether the search is held to real items; else lists have what is left of what it names.
     places: whether tokens are told their item's place. tokenizer: of a network that has learned words.
     """
 
@@ -77,10 +78,12 @@ class T5(nn.Module):
         prompt: Prompt | None = None,
         places: bool = True,
         tokenizer: Any = None,
+        constrained: bool = True,
     ) -> None:
         super().__init__()
         self.network = network
-        self.codes, self.window, self.beams, self.tokenizer = codes, window, beams, tokenizer
+        self.codes, self.window, self.tokenizer = codes, window, tokenizer
+        self.beams, self.constrained = beams, constrained
         self.prompt = prompt or Prompt()
         self.places = nn.Embedding(window + 1, network.config.d_model, padding_idx=0) if places else None
         self._trie = trie.build(codes)
@@ -94,6 +97,11 @@ class T5(nn.Module):
     def n_items(self) -> int:
         """Size of the catalogue."""
         return self.codes.n_items
+
+    @property
+    def searched(self) -> bool:
+        """Whether lists are searched, and may miss some of the best items."""
+        return self.beams is not None or not self.constrained
 
     def contexts(self, seen: IntArray) -> IntArray:
         """Where in its stream the model begins to read after so many items: `window` before."""
@@ -143,11 +151,13 @@ class T5(nn.Module):
     @torch.no_grad()
     def lists(self, states: Tensor, gone: Tensor, length: int) -> Found:
         """The best items after [N, window] last ids, without those that [N, n_items] gone marks."""
-        if self.beams is None:
+        if not self.searched:
             return best_of(self.score_all(states), gone, length)
-        beams, paths = max(self.beams, length), self._trie.to(states.device)
+        beams, paths = max(self.beams or length, length), self._trie.to(states.device)
         found = [
             search(self.network, *self._memory(some), paths, out, beams, length)
+            if self.constrained
+            else cleared(*self._freely(some, beams), out, length)
             for some, out in zip(torch.split(states, ROWS), torch.split(gone, ROWS), strict=True)
         ]
         return Found(*(torch.cat([getattr(each, part.name) for each in found]) for part in fields(Found)))
@@ -165,6 +175,13 @@ class T5(nn.Module):
                 made.append((ids[ids >= 0], scores[ids >= 0]))
         return made
 
+    def _freely(self, states: Tensor, beams: int) -> tuple[Tensor, Tensor]:
+        """([N, K] items named, -1 for none, [N, K] scores) after last ids, best first, by a search held to nothing."""
+        if self.codes.ended:
+            return self._generate(states, beams)
+        said, scores = search_freely(self.network, *self._memory(states), self._trie.depth, beams)
+        return self._named(said.flatten(0, 1)).view(scores.shape), scores
+
     @torch.no_grad()
     def generated(
         self, histories: Sequence[npt.NDArray[np.integer]], beams: int, places: bool = True
@@ -176,25 +193,28 @@ class T5(nn.Module):
         """
         made = []
         for some in _batches(histories):
-            states = self._last(some)
-            embedded, real = self.read(states, places)
-            said = self.network.generate(
-                inputs_embeds=embedded,
-                attention_mask=real.long(),
-                num_beams=beams,
-                num_return_sequences=beams,
-                do_sample=False,
-                early_stopping=True,
-                max_new_tokens=LONGEST if self.codes.ended else self._trie.depth,
-                eos_token_id=self.network.config.eos_token_id if self.codes.ended else None,
-                return_dict_in_generate=True,
-                output_scores=True,
-            )
-            items = self._named(said.sequences[:, 1:]).view(len(some), beams).cpu().numpy()
-            scores = said.sequences_scores.double().view(len(some), beams).cpu().numpy()
-            for ids, score in zip(items, scores, strict=True):
+            items, scores = self._generate(self._last(some), beams, places)
+            for ids, score in zip(items.cpu().numpy(), scores.double().cpu().numpy(), strict=True):
                 made.append(Generated(ids[ids >= 0], score[ids >= 0], int((ids < 0).sum())))
         return made
+
+    def _generate(self, states: Tensor, beams: int, places: bool = True) -> tuple[Tensor, Tensor]:
+        """([N, beams] items named, -1 for none, [N, beams] scores) by the network's own beam search."""
+        embedded, real = self.read(states, places)
+        said = self.network.generate(
+            inputs_embeds=embedded,
+            attention_mask=real.long(),
+            num_beams=beams,
+            num_return_sequences=beams,
+            do_sample=False,
+            early_stopping=True,
+            max_new_tokens=LONGEST if self.codes.ended else self._trie.depth,
+            eos_token_id=self.network.config.eos_token_id if self.codes.ended else None,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        items, scores = self._named(said.sequences[:, 1:]), said.sequences_scores
+        return items.view(len(states), beams).to(scores.device), scores.view(len(states), beams)
 
     def _named(self, said: Tensor) -> Tensor:
         """[N, T] tokens -> [N] the items that they name, -1 where they name none."""
@@ -231,7 +251,7 @@ def build(codes: ItemCodes, spec: T5Llm) -> T5:
         dropout_rate=spec.dropout,
         decoder_start_token_id=PAD,
     )
-    return T5(T5ForConditionalGeneration(config), codes, spec.window, spec.beams)
+    return T5(T5ForConditionalGeneration(config), codes, spec.window, spec.beams, constrained=spec.constrained)
 
 
 def kept_codes(path: Path) -> ItemCodes:

@@ -91,6 +91,10 @@ class T5Llm(Block):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     beams: Count | None = None
     """With how many beams lists are searched, at least as many as a list has items; none: every item is scored."""
+    constrained: bool = True
+    """Whether answers are held to real items that the user has not consumed. Else beams, as many as a list has items
+    where none are given, say what they like, as in P5 and LSC4Rec's released code: what names no item, none that is
+    left or one for the second time is dropped, and its place in the list stays empty."""
     training: Training = Training()
 
     @model_validator(mode="after")
@@ -111,6 +115,7 @@ class LocalT5(Block):
     one for each digit or one for each item, without words."""
     window: Annotated[int, Field(ge=2)] = 50
     beams: Count | None = None
+    constrained: bool = True
 
 
 Llm = Annotated[CausalLlm | LocalLlm | PretrainedLlm | T5Llm | LocalT5, Field(discriminator="kind")]

@@ -14,7 +14,7 @@ from models.catalogue import part_of
 from models.live import Live
 from models.llms import causal, t5
 from models.llms.causal import Causal
-from models.llms.item_codes import numbered
+from models.llms.item_codes import digits, numbered
 from models.llms.t5 import T5
 from models.outcomes import NOTHING, SHORTEST, OutcomeStore
 from models.signals import NAMES, signal
@@ -172,6 +172,26 @@ def test_the_store_is_the_oracle_where_codes_name_the_items(
     lists = [ids.tolist() for ids, _ in world.llm.candidates(history, LENGTH)]
     world.llm.beams = None
     assert (lists == [ids.tolist() for ids, _ in world.llm.candidates(history, LENGTH)]) == (beams is None)
+
+
+def test_the_store_is_the_oracle_where_nothing_holds_the_search_to_items(
+    population: Population, tmp_path: Path
+) -> None:
+    """Lists are shorter than they might be, and the places that came empty are counted."""
+
+    def free() -> T5:
+        spec = T5Llm(width=8, layers=1, heads=2, window=8, constrained=False)
+        made = t5.build(digits(N_ITEMS), spec)
+        torch.nn.init.normal_(made.network.shared.weight)
+        return made
+
+    assert_same(World(population, llm=free), tmp_path / "ranks")
+    world = World(population, llm=free, signals=("footrule", "pads", "remaining"))
+    assert_same_signals(world, tmp_path / "signals")
+    user = int(population.replayed[0])
+    pads = world.store(tmp_path / "pads").signal("pads", user, 0, 0, int(population.steps[user]))
+    assert len(set(pads.tolist())) == 1
+    assert 0 < pads[0] < LENGTH
 
 
 @pytest.mark.parametrize("kind", get_args(SrmKind))

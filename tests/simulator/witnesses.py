@@ -261,6 +261,8 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.llm[t5].beams": between(
             None, 10, given={**MANY_ITEMS, **CLUSTERS, "recommenders.llm[t5].codebook": 40}
         ),
+        "recommenders.llm[t5].constrained": Witness(),
+        "recommenders.llm[local_t5].constrained": Witness(),
         "recommenders.llm[local_t5].path": between(str(folder / "t5-a"), str(folder / "t5-b")),
         "recommenders.llm[local_t5].item_ids": Witness(),
         "recommenders.llm[local_t5].window": between(4, 8),

@@ -9,7 +9,7 @@ from small_t5 import brute_force, network, read
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from models.llms.beam import Found, best_of, score_every, search
+from models.llms.beam import Found, best_of, cleared, score_every, search, search_freely
 from models.llms.decoder import Decoder
 from models.llms.item_codes import END, PAD, ItemCodes, digits, numbered, own_tokens
 from models.llms.trie import build
@@ -179,3 +179,38 @@ def test_answers_of_unequal_length_end_when_the_network_ends_them() -> None:
     codes = WAYS["of unequal length"]
     assert (codes.answers() == END).sum() == codes.n_items
     assert len({int((row != PAD).sum()) for row in codes.answers()}) > 1
+
+
+@pytest.mark.parametrize("beams", [2, 7, 60])
+def test_a_search_held_to_nothing_is_that_of_transformers(beams: int) -> None:
+    made = network(12)
+    ids, memory, mask = read(made, rows=ROWS)
+    said, scores = search_freely(made, memory, mask, depth=3, beams=beams)
+    theirs = made.generate(
+        input_ids=ids.masked_fill(~mask, PAD),
+        attention_mask=mask.long(),
+        num_beams=beams,
+        num_return_sequences=beams,
+        do_sample=False,
+        max_new_tokens=3,
+        eos_token_id=None,
+        length_penalty=0.0,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    assert said.tolist() == theirs.sequences[:, 1:].view(ROWS, beams, 3).tolist()
+    torch.testing.assert_close(scores.float(), theirs.sequences_scores.view(ROWS, beams), rtol=1e-4, atol=1e-5)
+
+
+def test_beams_that_name_nothing_new_leave_places_empty() -> None:
+    items = torch.tensor([[4, -1, 4, 2, 0, 3], [1, 0, 2, -1, -1, -1]])
+    scores = -torch.arange(6.0).expand(2, -1)
+    gone = torch.tensor([[False, False, False, True, False]]).expand(2, -1)
+    found = cleared(items, scores, gone, 4)
+    assert found.items.tolist() == [[4, 2, 0, -1], [1, 0, 2, -1]]
+    assert found.scores.tolist() == [[0, -3, -4, -torch.inf], [0, -1, -2, -torch.inf]]
+    assert not found.exact.any()
+    assert cleared(items, scores, gone, 2).items.tolist() == [[4, 2], [1, 0]]
+    longer = cleared(items, scores, gone, 9)
+    assert longer.items.tolist() == [[4, 2, 0, *[-1] * 6], [1, 0, 2, *[-1] * 6]]
+    assert longer.scores[0].tolist() == [0, -3, -4, *[-torch.inf] * 6]

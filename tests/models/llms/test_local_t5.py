@@ -63,6 +63,10 @@ def test_free_answers_are_read_as_text(folder: Path) -> None:
     (made,) = llm.generated([np.array([3])], beams=20)
     assert made.invalid + len(made.ids) == 20
     assert made.invalid > 0
+    llm.constrained = False
+    ((ids, _),) = llm.candidates([np.array([3])], 20)
+    _, first = np.unique(made.ids, return_index=True)
+    assert ids.tolist() == [item for item in made.ids[np.sort(first)].tolist() if item != 3]
 
 
 def test_tokens_without_words(folder: Path) -> None:

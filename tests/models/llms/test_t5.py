@@ -161,6 +161,25 @@ def test_unheld_beams_name_what_they_like() -> None:
     assert any(a.ids.tolist() != b.ids.tolist() for a, b in zip(both, untold, strict=True))
 
 
+@pytest.mark.parametrize("way", CODES)
+def test_free_lists_are_what_is_left_of_what_generate_says(way: str) -> None:
+    llm = model(way)
+    llm.constrained = False
+    short = 0
+    for history, said, (ids, scores) in zip(
+        HISTORIES, llm.generated(HISTORIES, beams=40), llm.candidates(HISTORIES, 40), strict=True
+    ):
+        left = ~np.isin(said.ids, history)
+        assert ids.tolist() == said.ids[left].tolist()
+        np.testing.assert_allclose(scores / llm.codes.tokens.shape[1], said.scores[left], rtol=1e-5)
+        short += len(ids) < 40
+    assert short
+    wide = model(way, beams=60)
+    wide.constrained = False
+    for (few, _), (many, _) in zip(llm.candidates(HISTORIES, 20), wide.candidates(HISTORIES, 20), strict=True):
+        assert len(few) <= len(many)
+
+
 def test_a_code_that_is_cut_short_names_nothing() -> None:
     llm = model()
     said = torch.tensor([[5, 4, PAD], [5, PAD, PAD], [5, 4, 3], [FIRST + 6, FIRST, PAD]])
