@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from models.stages.course import Course
     from models.weights import Facts
 
-FROM_THE_CLOUD = {"cooperative": True, "retraining": False}
+FROM_THE_CLOUD = {"cooperative": True, "retraining": False, "distillation": True}
 """Whether a stage asks the cloud's model, so that the outcome depends on it."""
+BESIDES = {
+    "cooperative": ("stages/teacher_lists.py",),
+    "distillation": ("stages/teacher_lists.py", "llms/item_vectors.py", "text.py"),
+}
+"""Source files that a stage's outcome depends on besides its own."""
 
 
 def sources(stage: Stage) -> tuple[str, ...]:
     """The stage's own source files."""
-    lists = ("stages/teacher_lists.py",) if FROM_THE_CLOUD[stage.kind] else ()
-    return (f"stages/{stage.kind}.py", *lists)
+    return (f"stages/{stage.kind}.py", *BESIDES.get(stage.kind, ()))
 
 
 def teach(stage: Stage, course: Course) -> tuple[Srm, Facts]:

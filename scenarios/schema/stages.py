@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from scenarios.schema.base import Block, Count, Share
+from scenarios.schema.base import Block, Count, NonNegative, Positive, Share
 from scenarios.schema.training import Training
 
 
@@ -40,5 +40,41 @@ class Retraining(Block):
     training: Training = Training(epochs=4, patience=1, learning_rate=0.001)
 
 
-Stage = Annotated[Cooperative | Retraining, Field(discriminator="kind")]
+class Distillation(Block):
+    """The device's model is made anew and learns from the cloud's lists and item vectors (DLLM2Rec)."""
+
+    kind: Literal["distillation"] = "distillation"
+    loss: Literal["softmax", "binary", "released"] = "softmax"
+    """Over the whole catalogue, for what was taken and for what is listed; the paper judges each item by itself beside
+    one that was not taken, and so does the released code, with confidence and a negative term of its own."""
+    ranking_weight: NonNegative = 0.7
+    """Of the loss over the lists; the paper's lambda_d."""
+    candidates: Count = 10
+    """Of the cloud's list, which are learned from."""
+    position_weight: NonNegative = 0.3
+    position_scale: Positive = 1.0
+    """Places over which the weight of a place falls to 1/e."""
+    confidence_weight: NonNegative = 0.5
+    confidence: Literal["truth", "candidate"] = "candidate"
+    """How near the cloud's model was to the item taken, as in the paper, or to each candidate, as in its code."""
+    consistency_weight: NonNegative = 0.1
+    """Of what the student would list itself, as it is at that step."""
+    embedding_weight: NonNegative = 0.3
+    """Of the cloud's item vectors, through a learned map, beside the student's own; 0.2 or 0.3 in the released code."""
+    vectors: Literal["llm", "titles"] = "llm"
+    """Those that the cloud's model reads items by, or all-MiniLM-L6-v2's of their titles."""
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _something_weighs(self) -> Distillation:
+        weights = self.position_weight + self.confidence_weight + self.consistency_weight
+        if self.ranking_weight and not weights:
+            raise ValueError(
+                "position_weight, confidence_weight and consistency_weight are all 0; expected one above 0, or "
+                "ranking_weight: 0"
+            )
+        return self
+
+
+Stage = Annotated[Cooperative | Retraining | Distillation, Field(discriminator="kind")]
 """Each names a file of `models/stages/`."""

@@ -1,0 +1,204 @@
+"""The student learns from the cloud's lists, each item weighed, and from its item vectors, and then needs neither."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch import Tensor
+from torch.nn import functional
+
+from models import srms
+from models.srms.base import PAD
+from models.stages.distillation import (
+    Projected,
+    consistency,
+    distances,
+    fold,
+    list_weights,
+    ranking_loss,
+    unlike,
+)
+from models.trained import key as plain_key
+from models.trained import open_srm, train_srm
+from scenarios.errors import ModelError
+from scenarios.population import Population
+from scenarios.schema.recommenders import CausalLlm, Srm
+from scenarios.schema.stages import Distillation
+from scenarios.schema.training import Training
+
+SHORT = Training(epochs=1, batch_size=8)
+SRM = Srm(width=8, layers=1, window=8, training=SHORT)
+LLM = CausalLlm(width=12, layers=1, heads=2, window=8, training=SHORT)
+TEN = torch.arange(10)[None]
+
+
+def taught(population: Population, srm: Srm = SRM, **stage: Any) -> str:
+    spec = srm.model_copy(update={"stages": (Distillation(training=SHORT, **stage),)})
+    return train_srm(population, spec, LLM, "training", print, progress=False)
+
+
+def only(weight: str, **more: Any) -> Distillation:
+    """A stage whose lists are weighed by this alone."""
+    none = dict.fromkeys(("position_weight", "confidence_weight", "consistency_weight"), 0.0)
+    return Distillation(**{**none, weight: 1.0, **more})
+
+
+def test_places_weigh_what_the_paper_says() -> None:
+    weights = list_weights(only("position_weight"), TEN, torch.zeros(1, 10), torch.tensor([0]), torch.rand(1, 60))
+    told = [0.6321, 0.2326, 0.0856, 0.0315, 0.0116, 0.0043, 0.0016, 0.0006, 0.0002, 0.0001]
+    assert weights[0].tolist() == pytest.approx(told, abs=5e-5)
+
+
+def test_weights_together_are_those_of_the_released_code() -> None:
+    """Of equal confidence, with items 3 and 7 in the student's own list: what a run of that code gives."""
+    scores = torch.zeros(1, 60)
+    scores[0, [3, 7, *range(50, 58)]] = 1
+    told = [0.240, 0.120, 0.076, 0.159, 0.054, 0.051, 0.051, 0.150, 0.050, 0.050]
+    for loss in ("softmax", "released"):
+        weights = list_weights(Distillation(loss=loss), TEN, torch.zeros(1, 10), torch.tensor([0]), scores)
+        assert weights[0].tolist() == pytest.approx(told, abs=6e-4)
+
+
+def lists(rows: int, length: int, scale: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Lists of unlike lengths, none of them empty, with scores best first."""
+    torch.manual_seed(seed)
+    listed = torch.rand(rows, 60).topk(length).indices
+    theirs = (scale * torch.randn(rows, length)).sort(1, descending=True).values
+    gone = torch.arange(length) > torch.randint(length, (rows, 1))
+    return listed.masked_fill(gone, -1), theirs.masked_fill(gone, 0)
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 20), st.integers(1, 50), st.floats(0, 1e4), st.integers(0, 999), st.sampled_from(["a", "b", "c"]))
+def test_weights_of_a_list_add_up_to_one(count: int, length: int, scale: float, seed: int, which: str) -> None:
+    stage = {
+        "a": Distillation(candidates=count),
+        "b": Distillation(candidates=count, loss="released"),
+        "c": Distillation(candidates=count, confidence="truth"),
+    }[which]
+    listed, theirs = lists(5, length, scale, seed)
+    weights = list_weights(stage, listed, theirs, torch.arange(5), torch.randn(5, 60))
+    assert (weights >= 0).all()
+    assert (weights[listed[:, :count] < 0] == 0).all()
+    sums = weights.sum(1)
+    torch.testing.assert_close(sums.mean() if which == "c" else sums, torch.ones(() if which == "c" else 5))
+
+
+def test_consistency_follows_the_student_as_it_changes() -> None:
+    listed = torch.tensor([[0, 1, 2]])
+    before, after = torch.zeros(1, 6), torch.zeros(1, 6)
+    before[0, [0, 4, 5]] = after[0, [1, 2, 3]] = 1
+    assert consistency(listed, before).tolist() == [[1, 0, 0]]
+    assert consistency(listed, after).tolist() == [[0, 1, 1]]
+    stage = Distillation(candidates=3)
+    weighed = [list_weights(stage, listed, torch.zeros(1, 3), torch.tensor([0]), each) for each in (before, after)]
+    assert not torch.equal(*weighed)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_confidence_tells_candidates_apart_however_far_away_they_are(scale: float) -> None:
+    theirs = scale * torch.tensor([[-1.0, -2.0, -4.0, -5.0]])
+    listed = torch.tensor([[5, 6, 7, 8]])
+    given = (listed, theirs, torch.tensor([6]), torch.zeros(1, 60))
+    weights = list_weights(only("confidence_weight", candidates=4), *given)[0]
+    assert torch.log(weights[0] / weights).tolist() == pytest.approx([0, 0.25, 0.75, 1], abs=1e-5)
+    released = list_weights(only("confidence_weight", candidates=4, loss="released"), *given)[0]
+    told = torch.exp(-torch.tensor([0.0, 1, 3, 4]) * scale) + 1e-8
+    torch.testing.assert_close(released, told / told.sum())
+
+
+def test_distances_are_shares_of_what_lies_between_the_first_and_the_last() -> None:
+    theirs, there = torch.tensor([[3.0, 2, -1, 0, 0]]), torch.tensor([[True, True, True, False, False]])
+    assert distances(theirs, there)[0, :3].tolist() == pytest.approx([0, 0.25, 1])
+
+
+def test_a_list_that_had_the_item_taken_high_counts_more() -> None:
+    """Of the paper's confidence: the item stands first, in the middle of the scores, last, and nowhere."""
+    listed = torch.tensor([[5, 6, 7]]).repeat(4, 1)
+    theirs = torch.tensor([[2.0, 1, 0]]).repeat(4, 1)
+    stage = only("confidence_weight", confidence="truth", candidates=2)
+    sums = list_weights(stage, listed, theirs, torch.tensor([5, 6, 7, 8]), torch.zeros(4, 60)).sum(1)
+    assert torch.log(sums[0] / sums).tolist() == pytest.approx([0, 0.5, 1, 1], abs=1e-5)
+
+
+def test_losses_are_those_of_their_formulas() -> None:
+    torch.manual_seed(0)
+    scores, others = torch.randn(2, 9), torch.randn(2)
+    listed, weights = torch.tensor([[1, 4], [3, -1]]), torch.tensor([[0.8, 0.2], [1.0, 0.0]])
+    chances, judged, odd = scores.softmax(1), scores.sigmoid(), (1 - others).sigmoid()
+    wanted = {
+        "softmax": 0.8 * chances[0, 1].log() + 0.2 * chances[0, 4].log() + chances[1, 3].log(),
+        "binary": 0.8 * judged[0, 1].log() + 0.2 * judged[0, 4].log() + judged[1, 3].log(),
+    }
+    wanted["released"] = wanted["binary"] + odd[0].log() + odd[1].log()
+    for kind, total in wanted.items():
+        assert float(ranking_loss(kind, scores, listed, weights, others)) == pytest.approx(float(-total) / 2, abs=1e-5)
+
+
+def test_what_was_not_taken_is_drawn_evenly_from_what_a_window_lacks() -> None:
+    torch.manual_seed(0)
+    windows = torch.tensor([[0, 1, 2, 3], [5, 5, PAD, PAD], [5, 4, 3, 2]])
+    drawn = torch.cat([unlike(windows, 6) for _ in range(2000)], 1)
+    counts = torch.stack([row.bincount(minlength=6) for row in drawn]) / 6000
+    assert counts[:, :].tolist() == [
+        pytest.approx([0, 0, 0, 0, 0.5, 0.5], abs=0.03),
+        pytest.approx([0.2] * 5 + [0], abs=0.03),
+        pytest.approx([0.5, 0.5, 0, 0, 0, 0], abs=0.03),
+    ]
+    assert unlike(torch.tensor([[0, 1, 2]]), 3).shape == (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "ttt4rec"])
+@torch.no_grad()
+def test_one_table_says_what_both_said(kind: str) -> None:
+    torch.manual_seed(0)
+    spec = SRM.model_copy(update={"kind": kind})
+    plain: Any = srms.build(60, spec)
+    student: Any = srms.build(60, spec)
+    torch.nn.utils.parametrize.register_parametrization(student.items, "weight", Projected(torch.randn(60, 20), 8, 0.3))
+    items = torch.randint(60, (4, 7))
+    student.eval()
+    said = student.score_all(student.encode(items)[:, -1])
+    fold(student)
+    assert torch.equal(said, student.score_all(student.encode(items)[:, -1]))
+    assert {name: each.shape for name, each in student.state_dict().items()} == {
+        name: each.shape for name, each in plain.state_dict().items()
+    }
+
+
+def test_without_both_losses_it_is_the_model_by_itself(population: Population) -> None:
+    name = taught(population, ranking_weight=0, embedding_weight=0)
+    plain, student = open_srm(60, SRM, plain_key(population, SRM)), open_srm(60, SRM, name)
+    for one, other in zip(plain.state_dict().values(), student.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_student_comes_nearer_to_what_the_cloud_lists(population: Population) -> None:
+    """Learning from lists more than from what was taken, it agrees with them more than one that does not learn so."""
+    from models.trained import open_llm, train_once
+
+    long = Training(epochs=3, patience=3, batch_size=8, learning_rate=0.02)
+    llm = open_llm(60, LLM, train_once(population, LLM, "training", print, progress=False))
+    history = [population.behaviour.stream(user)[:2].astype(np.int64) for user in range(20)]
+    first = torch.tensor([ids[0] for ids, _ in llm.candidates(history, 1)])
+
+    def loss(weight: float) -> float:
+        stage = Distillation(ranking_weight=weight, embedding_weight=0, training=long)
+        spec = SRM.model_copy(update={"stages": (stage,)})
+        srm = open_srm(60, SRM, train_srm(population, spec, LLM, "training", print, progress=False))
+        with torch.no_grad():
+            scores = srm.score_all(srm.encode(torch.from_numpy(np.stack(history)))[:, -1])
+        return float(functional.cross_entropy(scores, first))
+
+    assert loss(20) < loss(0)
+
+
+def test_what_it_is_not_for_is_refused(population: Population) -> None:
+    with pytest.raises(ModelError, match="which din does not"):
+        taught(population, SRM.model_copy(update={"kind": "din"}))
+    with pytest.raises(ValidationError, match="are all 0"):
+        Distillation(position_weight=0, confidence_weight=0, consistency_weight=0)
