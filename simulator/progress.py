@@ -39,12 +39,12 @@ class Progress:
 
 
 @contextmanager
-def bar(label: str, total: int, quiet: bool) -> Iterator[Tell | None]:
-    """A progress bar over interactions."""
+def bar(label: str, total: int, quiet: bool, unit: str = "interactions") -> Iterator[Tell | None]:
+    """A progress bar over interactions, or over what else there are so many of."""
     if quiet or not total:
         yield None
         return
-    with tqdm(total=total, desc=label, unit=" interactions", unit_scale=True, leave=False) as bar:
+    with tqdm(total=total, desc=label, unit=f" {unit}", unit_scale=True, leave=False) as bar:
 
         def tell(interactions: int) -> None:
             bar.update(interactions)

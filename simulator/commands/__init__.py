@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "Rank the whole catalogue with models by themselves, side by side.",
     "validate": "Hold the engine against queueing theory.",
     "bench": "Measure how fast a scenario runs, beside what, and what bounds it.",
+    "calibrate": "Measure how long this machine takes to make candidate lists, as a table of service times.",
     "data": "List, fetch, describe and import behaviour data.",
     "models": "List and fetch published language models.",
     "schema": "Print the JSON Schema of a scenario, for editors.",
