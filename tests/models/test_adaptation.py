@@ -97,8 +97,9 @@ def adaptations(draw: st.DrawFn) -> Adaptation:
         "learning_rate": draw(st.sampled_from([0.02, 0.3])),
         "decay": draw(st.sampled_from([0.0, 0.5])),
     }
-    scopes = [Bias.model_validate(spec), LastLayer.model_validate(spec)]
-    return draw(st.sampled_from([*scopes, LowRank.model_validate({**spec, "rank": draw(st.integers(1, WIDTH))})]))
+    low_rank = LowRank.model_validate({**spec, "rank": draw(st.integers(1, WIDTH))})
+    scopes: list[Adaptation] = [Bias.model_validate(spec), LastLayer.model_validate(spec), low_rank]
+    return draw(st.sampled_from(scopes))
 
 
 @settings(max_examples=12)

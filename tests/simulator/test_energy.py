@@ -130,6 +130,10 @@ def test_a_run_puts_joules_into_the_device_table() -> None:
     quiet = run(w, alone, 1, rehearse(w, [alone], 1, outcomes(w)))
     assert (quiet.devices["radio_j"] == 0).all()
     assert quiet.devices["compute_j"].equals(r.devices["compute_j"])
+    learning = {"kind": "bias", "every": 10, "steps": 5, "window": 20}  # 100 items of 50 microseconds, 4 times
+    w = world([40], fleet={"devices": 200, "hardware": hardware, "adaptation": learning})
+    taught = run(w, alone, 1, rehearse(w, [alone], 1, outcomes(w)))
+    assert set(np.round(taught.devices["compute_j"], 9)) == {0.84, 0.14}
 
 
 def test_device_speeds_are_lognormal_within_their_classes() -> None:

@@ -115,6 +115,22 @@ def test_what_a_device_computes_comes_on_top_of_every_interaction() -> None:
     assert quick.joules(np.array([4, 0, 30])).tolist() == [0, 0, 0]
 
 
+def test_what_a_device_learns_comes_on_top_where_it_learns() -> None:
+    """4 steps of 25 items, 2.5 ms for each, before interactions 0, 7, 14, ...; a slow device is slow at that too."""
+    adaptation = {"kind": "bias", "every": 7, "steps": 4, "window": 25}
+    hardware = [{"share": 1, "srm_ms": 250, "srm_sigma": 0, "adaptation_ms": 2.5, "watts": 2}]
+    fleets = ({"hardware": hardware}, {"hardware": hardware, "adaptation": adaptation})
+    plain, learning = (Pace(world([30], None, None, {"devices": 3, **keys}), 1) for keys in fleets)
+    for d in range(3):
+        assert (np.array(times(learning, d)) - times(plain, d) == (np.arange(30) // 7 + 1) * SECOND // 4).all()
+    lived = np.array([7, 0, 30])
+    assert (learning.joules(lived) - plain.joules(lived)).tolist() == [0.5, 0, 2.5]
+    uneven = [{**hardware[0], "srm_sigma": 0.6}]
+    one, other = (Pace(world([30], None, None, {**keys, "hardware": uneven}), 1) for keys in ({}, fleets[1]))
+    ratio = (other.starts - one.starts) / (one.starts - Pace(world([30]), 1).starts)
+    assert ratio == pytest.approx(1, abs=1e-6)
+
+
 SURGES = ({"from_s": 1000, "until_s": 2000, "factor": 5}, {"from_s": 1500, "until_s": 3000, "factor": 0.5})
 
 
