@@ -137,6 +137,15 @@ def test_fast_and_live_agree_where_codes_name_the_items(scenario: Path, beams: i
     assert said[-1] == "fast and live agree on 12 devices"
 
 
+def test_fast_and_live_agree_where_16_users_decide_by_what_their_lists_lack(scenario: Path) -> None:
+    said: list[str] = []
+    llm = {"kind": "t5", "constrained": False, "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}}
+    rules = [{"kind": "lsc4rec_code", "quantile": 0.6}, {"kind": "threshold", "signal": "pads", "quantile": 0.6}]
+    changes = {"recommenders.llm": llm, "sweep.policies": rules, "fusion": {"over": "probabilities", "gate": 0.2}}
+    assert check_live(read(scenario, [f"{key}={json.dumps(value)}" for key, value in changes.items()]), said.append)
+    assert said[-1] == "fast and live agree on 12 devices"
+
+
 def test_without_delay_and_blocking_every_step_is_shown_with_the_freshest_list(scenario: Path, tmp_path: Path) -> None:
     still = [
         "network.rtt_ms=0",

@@ -27,6 +27,6 @@ class Lsc4RecCodeFamily(Cut):
 
     def points(self, reference: Reference) -> list[Point]:
         """See `Cut.cuts`."""
-        if self.quantile_of == "replay":
-            reference = partial(reference, of_replay=True)
-        return self.cuts(self.kind, ((SIGNAL, 1.0),), reference)
+        if self.quantile is None or self.quantile_of == "validation":
+            return self.cuts(self.kind, ((SIGNAL, 1.0),), reference)
+        return self.cuts(f"{self.kind}-of-replay", ((SIGNAL, 1.0),), partial(reference, of_replay=True))

@@ -1,8 +1,12 @@
 """The fused order is the formula's, and what is gone has no say in it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,12 +63,9 @@ def test_the_scale_of_either_model_does_not_matter() -> None:
     torch.testing.assert_close(plain, scaled)
 
 
+DOCUMENT = (Path(__file__).parent.parent.parent / "docs" / "lsc4rec.md").read_text()
 RANKERS = {
-    1: {"alpha": 1.0},
-    2: {"alpha": 0.5, "gate": 0.4},
-    3: {"alpha": 0.5},
-    4: {"alpha": 1 / 3},
-    5: {"alpha": 0.0},
+    int(ranker): yaml.safe_load(keys) for ranker, keys in re.findall(r"^\| (\d) .*`(\{.*\})` \|$", DOCUMENT, flags=re.M)
 }
 """The five of LSC4Rec's released code, as docs/lsc4rec.md has them."""
 
@@ -94,7 +95,7 @@ def order_of(scores: list[float]) -> list[int]:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(-12, 12).map(lambda n: n / 4 + 0.01), min_size=1, max_size=50), st.sampled_from([*RANKERS]))
 def test_five_settings_give_the_five_rankers_of_the_released_code(srm: list[float], ranker: int) -> None:
-    fusion = Fusion.model_validate({"over": "probabilities", "raw": True, **RANKERS[ranker]})
+    fusion = Fusion.model_validate({**RANKERS[ranker], "raw": True})
     fused = fuse(one([0.0] * len(srm), srm, [True] * len(srm)), fusion)[0].tolist()
     theirs = released(ranker, srm)
     assert order_of([round(each, 12) for each in fused]) == order_of([round(each, 12) for each in theirs])
@@ -110,8 +111,9 @@ def test_the_rankers_of_four_items_by_hand() -> None:
         4: [0, -0.25 / 3 + 0.5 / 3, -0.5 / 3 + 0.9 / 3, -0.25],
         5: [0, 0.25, 0.45, 0],
     }
+    assert RANKERS.keys() == expected.keys()
     for ranker, keys in RANKERS.items():
-        fusion = Fusion.model_validate({"over": "probabilities", "raw": True, **keys})
+        fusion = Fusion.model_validate({**keys, "raw": True})
         fused = fuse(one([9, 8, 7, 6], srm, [True] * 4), fusion)
         np.testing.assert_allclose(fused[0].numpy(), expected[ranker], atol=1e-12)
     # Standardised, a softmax's free zero does not matter.

@@ -69,6 +69,22 @@ def test_each_kind_looks_at_its_own_signal_under_its_own_name() -> None:
     }
 
 
+def test_the_released_code_s_rule_reads_its_quantile_off_the_part_it_is_told() -> None:
+    def reference(signal: str, /, *, of_replay: bool = False) -> Any:
+        assert signal == "lsc4rec_code"
+        return np.arange(101.0) + 1000 * of_replay
+
+    family = ADAPTER.validate_python({"kind": "lsc4rec_code", "quantile": [0.9, 0.5]})
+    assert [(point.name, point.parameter) for point in family.points(reference)] == [
+        ("lsc4rec_code", 50),
+        ("lsc4rec_code", 90),
+    ]
+    released = ADAPTER.validate_python({"kind": "lsc4rec_code", "quantile": 0.9, "quantile_of": "replay"})
+    (point,) = released.points(reference)
+    assert (point.name, point.parameter) == ("lsc4rec_code-of-replay", 1090)
+    assert family.signals == point.policy.signals == ("lsc4rec_code",)
+
+
 def test_the_oracle_looks_at_a_plan_of_its_own_for_each_price() -> None:
     family = ADAPTER.validate_python({"kind": "oracle", "price": [0.5, 0.1]})
     cheap, dear = family.points(lambda name: np.empty(0))
