@@ -20,6 +20,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.adaptation import Adapter
+from models.catalogue import part_of
 from models.llms.base import Llm
 from models.ranking import consumed, places
 from models.reading import read, spans
@@ -27,6 +29,8 @@ from models.srms.base import Srm
 from scenarios.behaviour import IntArray
 from scenarios.errors import ModelError
 from scenarios.population import Population
+from scenarios.schema.adaptation import Adaptation
+from scenarios.schema.fleet import WholeCatalogue
 
 STATES = 20_000
 """States held at once."""
@@ -40,22 +44,31 @@ Ranker = Srm | Llm
 
 
 @torch.no_grad()
-def ranks(model: Ranker, population: Population, tell: Tell | None = None) -> IntArray:
+def ranks(
+    model: Ranker, population: Population, tell: Tell | None = None, adaptation: Adaptation | None = None
+) -> IntArray:
     """[sum of steps] rank of each replayed item given all before it, user by user; 0 where it was consumed before.
 
     model: not in training; it is moved to an accelerator where there is one. tell: told how many are done since the
-    last time. Raises `ModelError` where scores are no numbers.
+    last time. adaptation: how each user's device goes on training the model, which is one of a device then, as it lives
+    through the part that is replayed. Raises `ModelError` where scores are no numbers.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     behaviour, steps = population.behaviour, population.steps
     items, users = behaviour.items, population.replayed
+    adapter = None
+    if adaptation is not None:
+        assert isinstance(model, Srm)
+        adapter = Adapter(model, adaptation, part_of(WholeCatalogue(), population))
     made: list[npt.NDArray[np.int64]] = []
     for some in np.array_split(users, min(len(users), -(-int(steps.sum()) // STATES))):
         counts = steps[some]
         streams, seen = np.repeat(behaviour.offsets[some], counts), spans(population.replay_from[some], counts)
         ends = streams + seen
         states = read(model.encode, items, streams + model.contexts(seen), ends, device)
+        if adapter is not None:
+            states = adapter.adapt(states, items, behaviour.offsets[some], population.replay_from[some], counts)
         for rows in np.array_split(np.arange(len(ends)), -(-len(ends) * behaviour.n_items // CELLS)):
             scores = model.score_all(states[torch.from_numpy(rows).to(device)])
             if not scores.isfinite().all():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scenarios.schema.base import Block, Count, NonNegative
 
@@ -30,7 +30,16 @@ class Retraining(Block):
     """The device's own last items that they are about."""
     learning_rate: NonNegative = 0.03
     decay: NonNegative = 0.0
-    """Pulls what was learned back towards the model as shipped: weight decay of the same gradient steps."""
+    """Pulls what was learned back towards the model as it came: weight decay of the same gradient steps."""
+
+    @model_validator(mode="after")
+    def _does_not_overshoot(self) -> Self:
+        if self.learning_rate * self.decay > 1:
+            raise ValueError(
+                f"learning_rate * decay is {self.learning_rate * self.decay:g}: a step would pull back more than was "
+                f"learned; expected at most 1"
+            )
+        return self
 
 
 class Bias(Retraining):

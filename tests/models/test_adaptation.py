@@ -15,6 +15,7 @@ from torch import Tensor
 from models.adaptation import Adapter
 from models.blocks import Blocks
 from models.catalogue import Part, part_of
+from models.evaluation import ranks
 from models.head import burden
 from models.live import Live
 from models.live_adaptation import OwnHead
@@ -263,6 +264,22 @@ def test_outcomes_are_those_of_devices_that_live(spec: Adaptation, catalogue: Ca
                 for name, value in (device.signals() if cut != NOTHING else {}).items():
                     assert store.signal(name, user, cut, step, step + 1)[0] == pytest.approx(value, abs=1e-9)
     assert changed
+
+
+def test_a_model_by_itself_is_evaluated_as_its_devices_adapt_it(tmp_path: Path) -> None:
+    world = Adapting(streams(4), SCOPES[1], WholeCatalogue())
+    users = world.population.replayed
+    steps = world.population.steps[users]
+    store = world.store(tmp_path)
+    lived = store.ranks(users, np.full_like(users, NOTHING), np.zeros_like(users), steps)
+    by_itself = ranks(world.srm, world.population, None, SCOPES[1])
+    assert np.where(by_itself <= store.answer_items, by_itself, 0).tolist() == lived.tolist()
+    assert by_itself.tolist() != ranks(world.srm, world.population).tolist()
+
+
+def test_a_step_that_pulls_back_more_than_was_learned_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"learning_rate \* decay is 1\.5"):
+        Bias(learning_rate=3, decay=0.5)
 
 
 def small(population: Population, spec: AnyAdaptation, kind: SrmKind = "sasrec") -> Recommenders:
