@@ -5,20 +5,43 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from scenarios.schema.stages import Stage
+from scenarios.schema.recommenders import Srm as Spec
+from scenarios.schema.stages import MergeNet, Stage
 
 if TYPE_CHECKING:
     from models.srms.base import Srm
     from models.stages.course import Course
     from models.weights import Facts
 
-FROM_THE_CLOUD = {"cooperative": True, "retraining": False, "distillation": True}
+FROM_THE_CLOUD = {"cooperative": True, "retraining": False, "distillation": True, "mergenet": True}
 """Whether a stage asks the cloud's model, so that the outcome depends on it."""
 BESIDES = {
     "cooperative": ("stages/teacher_lists.py",),
     "distillation": ("stages/teacher_lists.py", "llms/item_vectors.py", "text.py"),
+    "mergenet": ("stages/parameter_adapter.py", "llms/item_vectors.py"),
 }
 """Source files that a stage's outcome depends on besides its own."""
+
+REWRITTEN = {
+    "sasrec": "blocks.{last}.feed_forward.3.weight",
+    "gru4rec": "gru.weight_ih_l0",
+    "ttt4rec": "blocks.{last}.down.weight",
+    "din": "history.weight",
+}
+"""The matrix of each kind of device's model that a parameter adapter rewrites."""
+SHAPES = {"sasrec": (1, 1), "gru4rec": (3, 1), "ttt4rec": (1, 4), "din": (1, 1)}
+"""Its rows and columns, in widths of the model."""
+
+
+def changed_bytes(stage: Stage, srm: Spec, whole: int) -> int:
+    """What has to be sent to a device that has the model of before this stage. whole: bytes of all its weights.
+
+    A stage that trains changes all of them; only a parameter adapter may be held to one matrix.
+    """
+    if isinstance(stage, MergeNet) and stage.teaches == "matrix":
+        rows, columns = SHAPES[srm.kind]
+        return 4 * rows * columns * srm.width**2
+    return whole
 
 
 def sources(stage: Stage) -> tuple[str, ...]:

@@ -76,5 +76,40 @@ class Distillation(Block):
         return self
 
 
-Stage = Annotated[Cooperative | Retraining | Distillation, Field(discriminator="kind")]
+class MergeNet(Block):
+    """While the device's model learns by itself, one of its matrices is rewritten from one of the cloud's model."""
+
+    kind: Literal["mergenet"] = "mergenet"
+    source: Literal["llm", "noise", "none"] = "llm"
+    """What is read: the cloud's model; or, as controls, noise in its place, or nothing, and nothing is rewritten."""
+    matrix: Literal["feed_forward", "items"] = "feed_forward"
+    """Of the cloud's model: what leads out of its last feed-forward net, or its item vectors."""
+    rank: Count = 8
+    """To which that matrix is brought down."""
+    teaches: Literal["anew", "all", "matrix"] = "anew"
+    """A model made anew, as in the paper; all of the model as it stands; or the rewritten matrix alone, which is then
+    all that a device has to be sent."""
+    every: Annotated[int, Field(ge=2)] = 2
+    """Steps of training from one rewriting to the next; the paper tries up to 5."""
+    write: Literal["rescaled", "released"] = "rescaled"
+    """On the scale of what is rewritten, or, as in the released code, with a deviation of about 1 in each row."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of what the adapter makes in the matrix that is written; the rest stays."""
+    adapter_layers: Count = 2
+    adapter_heads: Count = 8
+    adapter_width: Count = 64
+    """Of all heads of an attention together."""
+    adapter_learning_rate: Positive = 0.001
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> MergeNet:
+        if self.adapter_width % self.adapter_heads:
+            raise ValueError(
+                f"adapter_width ({self.adapter_width}) must be a multiple of adapter_heads ({self.adapter_heads})"
+            )
+        return self
+
+
+Stage = Annotated[Cooperative | Retraining | Distillation | MergeNet, Field(discriminator="kind")]
 """Each names a file of `models/stages/`."""

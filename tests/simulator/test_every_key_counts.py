@@ -26,10 +26,10 @@ from witnesses import TWINS, WITHOUT_EFFECT, Witness, base, name_of, typical, wi
 from worlds import HashOutcomes, footrules
 
 from analysis.summary import latency
-from models import srms
+from models import srms, text
 from models.llms import causal
 from models.recommenders import prepare
-from scenarios.behaviour import save
+from scenarios.behaviour import Behaviour, save
 from scenarios.datasets import folder as published_folder
 from scenarios.datasets import obtain
 from scenarios.datasets.synthetic import generate
@@ -52,12 +52,18 @@ KEYS = {key.path: key for key in keys(AnyScenario)}
 NAMES = [path for path in KEYS if name_of(path) not in WITHOUT_EFFECT]
 
 
+def of_titles(behaviour: Behaviour, announce: object) -> npt.NDArray[np.float32]:
+    """What a model that reads titles might say of them."""
+    return np.random.default_rng(0).normal(size=(behaviour.n_items, 6)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with what scenarios may refer to, and a cache that has two published sets, made up."""
     folder = tmp_path_factory.mktemp("keys")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECFLEET_CACHE", str(folder / "cache"))
+        patch.setattr(text, "title_vectors", of_titles)
         small = Synthetic(users=12, items=40, interactions_per_user=15)
         places = [published_folder(f"movielens-{size}") for size in ("100k", "1m")]
         for seed, place in enumerate([*places, folder / "imported", folder / "imported-too"]):
@@ -112,7 +118,7 @@ def of_models(spec: AnyScenario) -> str:
     ranks = [models.outcomes.ranks(users, np.full_like(users, cut), users * 0, steps) for cut in (-1, 0)]
     signals = [models.outcomes.signal("footrule", user, 0, 0, n) for user, n in zip(users.tolist(), steps, strict=True)]
     facts = {name: value for name, value in models.facts.items() if name != "precision"}
-    for model in ("srm", "llm"):
+    for model in {"srm", "llm", "generator"} & facts.keys():
         facts[model] = {name: value for name, value in facts[model].items() if name not in ("weights", "kind")}
     return digest(*ranks, *(signal.astype(np.float64) for signal in signals), facts)
 

@@ -9,7 +9,19 @@ from typing import Any, get_args
 
 from keys import Document, Typical
 
-from scenarios.schema import access, capacity, data, fleet, network, persistence, pricing, queueing, recommenders
+from scenarios.schema import (
+    access,
+    capacity,
+    data,
+    fleet,
+    generators,
+    network,
+    persistence,
+    pricing,
+    queueing,
+    recommenders,
+    stages,
+)
 from scenarios.schema.adaptation import Bias, LastLayer, LowRank
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
@@ -40,6 +52,9 @@ def between(*values: Any, at: str = "", given: Document | None = None) -> Witnes
 
 
 TRAINING = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02}
+
+
+GENERATED = {"wire": "fp16", "training": TRAINING}
 
 
 def base() -> Document:
@@ -74,6 +89,8 @@ def typical(folder: Path) -> Typical:
         data.Imported: {"path": str(folder / "imported")},
         data.RecordedPace: {"longest_gap_s": 5.0, "start_spread_s": 1.0},
         data.Surge: {"from_s": 0.2, "until_s": 4.0},
+        generators.Duet: GENERATED,
+        generators.Solid: {**GENERATED, "clusters": 5},
         recommenders.LocalLlm: {"path": str(folder / "llama-a"), "window": 8},
         recommenders.PretrainedLlm: {
             "model": str(folder / "words-a"),
@@ -90,6 +107,7 @@ def typical(folder: Path) -> Typical:
             "window": 8,
             "training": base()["recommenders"]["srm"]["training"],
         },
+        **{each: {"training": TRAINING} for each in get_args(get_args(stages.Stage)[0])},
         fleet.PopularCatalogue: {"items": 6},
         **{each: {"every": 3, "learning_rate": 0.5} for each in (Bias, LastLayer)},
         LowRank: {"every": 3, "learning_rate": 0.5, "rank": 2},
@@ -150,7 +168,9 @@ ALIKE = (
     (r"(?<=\.radio)\[[^]]*\]", "[]"),
     (r"^data\.source\[(movielens-100k|movielens-1m|imported)\]\.users", "data.source[kept].users"),
     (r"^sweep\.policies\[bucket\]\.rule\[", "sweep.policies["),
-    (r"^recommenders\.(srm|llm\[(causal|pretrained|t5)\])\.training", "training"),
+    (r"^recommenders\.generator\[(duet|solid)\]\.(?=layers|wire|lag|heads_trainable|as_released)", "generated."),
+    (r"^recommenders\.generator\[(duet|solid)\]\.training", "training"),
+    (r"^recommenders\.(srm(\.stages\[[^]]*\])?|llm\[(causal|pretrained|t5)\])\.training", "training"),
     (r"^fleet\.adaptation\[[^]]*\]\.(?!rank$)", "fleet.adaptation[]."),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
@@ -228,10 +248,39 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.srm.dropout": between(0.0, 0.5),
         "recommenders.srm.options": between({}, {"negatives": 4}, given={"recommenders.srm.kind": "din"}),
         "training.epochs": between(1, 2),
-        "training.patience": between(1, 4, given={"training.epochs": 4, "training.learning_rate": 0.2}),
+        "training.patience": between(1, 6, given={"training.epochs": 6, "training.learning_rate": 0.2}),
         "training.learning_rate": between(0.005, 0.02),
         "training.batch_size": between(4, 8),
         "training.seed": between(0, 1),
+        "recommenders.srm.stages": Witness(),
+        "recommenders.srm.stages[cooperative].candidates": between(3, 20),
+        "recommenders.srm.stages[cooperative].recombined": between(0, 10),
+        "recommenders.srm.stages[cooperative].loss": Witness(),
+        "recommenders.srm.stages[cooperative].catalogue_weight": between(0.0, 0.5, 1.0),
+        "recommenders.srm.stages[retraining].held_out": between(
+            0.2, 0.8, given={"data.split[fraction].validation": 0.3}
+        ),
+        "recommenders.srm.stages[distillation].loss": Witness(),
+        "recommenders.srm.stages[distillation].ranking_weight": between(0.0, 0.3, 0.7),
+        "recommenders.srm.stages[distillation].candidates": between(3, 10),
+        "recommenders.srm.stages[distillation].position_weight": between(0.0, 0.3),
+        "recommenders.srm.stages[distillation].position_scale": between(1.0, 3.0),
+        "recommenders.srm.stages[distillation].confidence_weight": between(0.0, 0.5),
+        "recommenders.srm.stages[distillation].confidence": Witness(),
+        "recommenders.srm.stages[distillation].consistency_weight": between(0.0, 0.1),
+        "recommenders.srm.stages[distillation].embedding_weight": between(0.0, 0.2, 0.3),
+        "recommenders.srm.stages[distillation].vectors": Witness(),
+        "recommenders.srm.stages[mergenet].source": Witness(),
+        "recommenders.srm.stages[mergenet].matrix": Witness(),
+        "recommenders.srm.stages[mergenet].rank": between(2, 8),
+        "recommenders.srm.stages[mergenet].teaches": Witness(),
+        "recommenders.srm.stages[mergenet].every": between(2, 3),
+        "recommenders.srm.stages[mergenet].write": Witness(),
+        "recommenders.srm.stages[mergenet].share": between(0.2, 1.0),
+        "recommenders.srm.stages[mergenet].adapter_layers": between(1, 2),
+        "recommenders.srm.stages[mergenet].adapter_heads": between(4, 8),
+        "recommenders.srm.stages[mergenet].adapter_width": between(32, 64),
+        "recommenders.srm.stages[mergenet].adapter_learning_rate": between(0.001, 0.01),
         "recommenders.llm": Witness(),
         "recommenders.llm[causal].width": between(8, 12),
         "recommenders.llm[causal].layers": between(1, 2),
@@ -267,6 +316,16 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.llm[local_t5].item_ids": Witness(),
         "recommenders.llm[local_t5].window": between(4, 8),
         "recommenders.llm[local_t5].beams": between(None, 10, given=MANY_ITEMS),
+        "recommenders.generator": Witness(),
+        "generated.layers": between(1, 2),
+        "generated.wire": Witness(),
+        "generated.lag": between(0, 5),
+        "generated.heads_trainable": Witness(),
+        "generated.as_released": Witness(),
+        "recommenders.generator[solid].semantics": Witness(),
+        "recommenders.generator[solid].clusters": between(4, 8),
+        "recommenders.generator[solid].bound": between(0.0, 0.5),
+        "recommenders.generator[solid].codebook_weight": between(0.1, 5.0),
         "recommenders.list_length": between(10, 15),
         "recommenders.precision": Witness(),
         "fusion.over": Witness(),
