@@ -90,9 +90,13 @@ class Pretrained(nn.Module):
         return context_starts(seen, self.window)
 
     def score_all(self, states: Tensor) -> Tensor:
-        """[N, width] hidden states -> [N, n_items] logits of the next item."""
+        """[N, width] hidden states -> [N, n_items] logits of the next item.
+
+        Scaled as T5 scales what it says by the table that it reads by (Raffel et al., JMLR 2020): a step of a table
+        that is to change what is read would otherwise throw about what is said, for states are long.
+        """
         table = self.items if self.said is None else self.said
-        return states @ table.weight.T
+        return states @ table.weight.T * states.shape[-1] ** -0.5
 
     def loss(self, items: Tensor) -> Tensor:
         """[B, T] windows (right-padded with `PAD`) -> mean cross-entropy of each item given those before."""
