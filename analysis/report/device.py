@@ -36,6 +36,7 @@ def parts(results: Results) -> dict[str, float]:
     found = {
         "SRM": facts.get("srm", {}).get("bytes_without_item_vectors"),
         "item vectors": facts.get("device_catalogue", {}).get("bytes"),
+        "adaptation": facts.get("device_adaptation", {}).get("bytes"),
     }
     return {name: float(size) for name, size in found.items() if size is not None}
 

@@ -84,7 +84,8 @@ class Hardware(Block):
     """Standard deviation of its logarithm over devices. The tail of FedScale's device speeds."""
     adaptation_ms: NonNegative = 0.05
     """Median over devices, of one gradient step of `fleet.adaptation` for one item of its window, however few there are
-    yet; a device that is slow at the one is slow at the other. Assumed."""
+    yet; a device that is slow at the one is slow at the other. A server's core takes 0.018 ms where 1,682 items are
+    scored, 0.035 where 3,706 are, and 0.003 where those of the window alone are; assumed two to three times that."""
     watts: NonNegative = 2.0
     """Drawn meanwhile. Assumed 1-3 W."""
 

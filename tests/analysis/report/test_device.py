@@ -1,5 +1,7 @@
 """The three-way front holds what nothing beats; bytes are those of the models and of the policy."""
 
+import json
+
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,15 @@ def test_bytes_are_the_parts_and_the_policys_own(tmp_path):
     for series, policy in zip(chart.series, ("periodic", "learned"), strict=True):
         assert {point.name for point in series.points} == {policy}
         assert [point.place["requests"] for point in series.points] == [0.1]
+
+
+def test_what_a_device_holds_to_go_on_learning_counts(tmp_path):
+    plain = read(make(tmp_path / "a"))
+    folder = make(tmp_path / "b")
+    facts = json.loads((folder / "summary.json").read_text())
+    facts["recommenders"]["device_adaptation"] = {"parameters": 64, "bytes": 700}
+    (folder / "summary.json").write_text(json.dumps(facts))
+    assert sum(parts(read(folder)).values()) == sum(parts(plain).values()) + 700
 
 
 def test_the_oracle_is_on_no_front(results):
