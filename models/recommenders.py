@@ -343,10 +343,11 @@ def prepare(
     streams, searched = weights.population_key(population), trained.searched_by(spec.llm)
     models = (streams, srm_key, llm_key, *searched, spec.list_length, fusion.model_dump(), catalogue.model_dump())
     code = (*MAKING, *trained.sources(spec.srm), *(() if spec.llm is None else trained.sources(spec.llm)))
+    sent = () if spec.generator is None else (spec.generator.wire,)
     if spec.generator is not None:
-        code = (*code, *generators.sources(spec.generator))
+        code = (*code, *generators.sources(spec.generator), "generators/wire.py")
     adapting = () if isinstance(adaptation, NoAdaptation) else (adaptation.model_dump(),)
-    models, code = (*models, *adapting), (*code, *(["adaptation.py"] if adapting else []))
+    models, code = (*models, *sent, *adapting), (*code, *(["adaptation.py"] if adapting else []))
     learning = [name for name in signals if name in learned.NAMES]
     learning_code = [f"signals/{name}.py" for name in NAMES] + sorted(
         str(path.relative_to(weights.ROOM)) for path in (weights.ROOM / "learned").glob("*.py")

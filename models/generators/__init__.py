@@ -25,7 +25,7 @@ from scenarios.schema.recommenders import Srm as SrmSpec
 if TYPE_CHECKING:
     from models.generators.base import Generator
 
-COMMON = ("generators/__init__.py", "generators/base.py", "generators/wire.py", "generators/duet.py")
+COMMON = ("generators/__init__.py", "generators/base.py", "generators/duet.py")
 SEMANTIC = ("generators/solid.py", "llms/semantic_ids.py")
 IGNORED = {"training", "stages"}
 """Keys of `recommenders.srm` that mean nothing here."""
@@ -38,13 +38,10 @@ def sources(spec: Spec) -> tuple[str, ...]:
 
 
 def key(population: Population, srm: SrmSpec, spec: Spec) -> str:
-    """Names the weights of a generator and its backbone.
-
-    How parameters are rounded is part of it, since the pass of the training that is kept is judged with it.
-    """
+    """Names the weights of a generator and its backbone. How parameters are sent is no part of it."""
     code = weights.code_digest(*trained.TRAINING, *trained.sources(srm), *sources(spec))
     told = srm.model_dump(exclude=IGNORED)
-    return content_key("generator", weights.population_key(population), told, spec.model_dump(), code)
+    return content_key("generator", weights.population_key(population), told, spec.model_dump(exclude={"wire"}), code)
 
 
 def train_once(population: Population, srm: SrmSpec, spec: Spec, announce: Announce, progress: bool) -> str:
@@ -58,7 +55,8 @@ def train_once(population: Population, srm: SrmSpec, spec: Spec, announce: Annou
         from models.training import train
 
         label = f"training what generates parameters ({spec.kind})"
-        maker = _maker(population, srm, spec, name, announce, progress)
+        exact = spec.model_copy(update={"wire": "fp32"})
+        maker = _maker(population, srm, exact, name, announce, progress)
         return train(maker, population, srm.window, spec.training, name, label, silent=not progress)
 
     trained._once(name, make, announce)

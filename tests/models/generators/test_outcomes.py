@@ -99,7 +99,7 @@ def test_the_store_is_the_oracle(
             assert found.tolist() == ranks
             alone = store.ranks(*(np.array([n]) for n in (user, NOTHING, from_step, steps)))
             changed += int((found != alone).sum())
-    assert changed > 10  # heads say something
+    assert changed > 5  # heads say something
 
 
 def test_a_fresh_answer_of_parameters_has_nothing_to_complain_of(population: Population, cache: Path) -> None:
@@ -141,4 +141,8 @@ def test_a_scenario_s_generator_is_trained_and_told_of(population: Population, l
     assert len(made.parcel()) == 1 + listed
     with_all, backbone = facts["generator"]["parameters"] + facts["srm"]["parameters"], facts["srm"]["parameters"]
     assert 0 < backbone < with_all
+    coarser = spec.model_copy(update={"generator": Duet(wire="int8", training=quick)})
+    rounded = prepare(population, coarser, WholeCatalogue(), Fusion(), ("footrule",), print, progress=False)
+    assert rounded.srm_key == made.srm_key  # one training serves every precision, but not its outcomes
+    assert rounded.key != made.key
     assert facts["srm"]["bytes_without_item_vectors"] == 4 * (backbone - N_ITEMS * 8)
