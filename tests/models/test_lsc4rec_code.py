@@ -153,6 +153,7 @@ def test_the_layer_adds_up_what_the_members_devices_say(
 def test_members_on_one_path_see_the_same(make_population: Callable[..., Population], tmp_path: Path) -> None:
     people = make_population(users=19)
     layer = World(people).layer(tmp_path)
+    assert [len(members) for members in in_batches(people.replayed)] == [16, 3]
     for members in in_batches(people.replayed):
         longest = members[np.argmax(people.steps[members])]
         whole = layer.signal(NAME, int(longest), 2, 2, int(people.steps[longest]))
