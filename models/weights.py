@@ -51,8 +51,32 @@ def code_digest(*files: str) -> str:
     return digest.hexdigest()
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Raise `ModelError` unless all weights that a model's folder names are safetensors that lie in it.
+
+    An index or a configuration may name any file, pickles and files elsewhere among them, and an adapter a model
+    elsewhere: transformers would open them, and no digest of the folder would know of it.
+    """
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder}: holds an adapter to a model that lies elsewhere; merge the two first")
+    for path in sorted([*folder.glob("*.index.json"), *folder.glob("config.json")]):
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue  # whoever needs it will say so
+        if not isinstance(told, dict):
+            continue
+        files = told.get("weight_map", {})
+        named = [*files.values()] if isinstance(files, dict) else [files]
+        for file in [*named, *([told["transformers_weights"]] if "transformers_weights" in told else [])]:
+            plain = isinstance(file, str) and Path(file).name == file
+            if not plain or not str(file).endswith((".safetensors", ".safetensors.index.json")):
+                raise ModelError(f"{path}: names {str(file)[:60]!r} for weights; expected safetensors beside it")
+
+
 def folder_digest(folder: Path) -> str:
     """SHA-256 over a local model's configuration and safetensors. Raises `ModelError` where they cannot be read."""
+    refuse_foreign(folder)
     digest = hashlib.sha256()
     try:
         for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from models.quiet import quiet
+from models.weights import refuse_foreign
 from scenarios.errors import ModelError
 
-FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What transformers raises for folders that are not what they should be."""
+FAULTS = (Exception,)
+"""What transformers raises for folders that are not what they should be: whatever comes up in fifty libraries."""
 
 
 def open_network(architecture: Any, folder: Path, key: str) -> Any:
@@ -25,6 +25,7 @@ def open_network(architecture: Any, folder: Path, key: str) -> Any:
         raise ModelError(f"{key}: {folder} holds no config.json, so it is no model's folder")
     if not list(folder.glob("*.safetensors")):
         raise ModelError(f"{key}: {folder} holds no safetensors; files of other kinds are never opened")
+    refuse_foreign(folder)
     try:
         with quiet():
             network, report = architecture.from_pretrained(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -30,6 +29,6 @@ def to_safetensors(gguf: Path, folder: Path) -> None:
             network.hf_quantizer, network.is_quantized = None, False
             network.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    except (*FAULTS, struct.error, IndexError) as error:
+    except FAULTS as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{gguf.name}: no GGUF file of a causal language model ({reason})") from error

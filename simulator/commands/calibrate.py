@@ -115,6 +115,7 @@ def _of_folder(folder: Path, what: str) -> Given:
     import json
 
     from models.llms import causal
+    from models.weights import refuse_foreign
     from scenarios.errors import ModelError
     from scenarios.schema.recommenders import LocalLlm
 
@@ -126,6 +127,7 @@ def _of_folder(folder: Path, what: str) -> Given:
         raise ModelError(f"{folder}: holds no config.json, so it is no model's folder") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder}/config.json: no configuration of a causal language model ({error})") from error
+    refuse_foreign(folder)
     try:
         llm = causal.load(tokens, LocalLlm(path=folder, window=max(4, min(longest, 1024))))
     except ModelError as error:

@@ -1,0 +1,205 @@
+"""Whatever lies in a model's folder or in the cache: no pickle's code ever runs, and what does not fit is one line."""
+
+import ast
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from models import trained, training
+from models.llms.checkpoint import open_network
+from models.srms import build
+from models.training import Validation, train
+from scenarios.errors import ModelError
+from scenarios.population import Population
+from scenarios.schema.recommenders import LocalLlm, Srm
+from scenarios.schema.training import Training
+
+ROOT = Path(__file__).parents[2]
+
+
+class Trap:
+    """Its pickle leaves a file where it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=60, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=16,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "llm")
+    return tmp_path / "llm"
+
+
+def by_itself(folder: Path, population: Population) -> None:
+    open_network(AutoModelForCausalLM, folder, "text")
+
+
+def in_a_scenario(folder: Path, population: Population) -> None:
+    spec = LocalLlm(path=folder, window=8)
+    trained.trained(population, spec, spec, "", print, False)
+
+
+ENTRANCES = pytest.mark.parametrize("enter", [by_itself, in_a_scenario])
+Enter = Callable[[Path, Population], None]
+
+
+def refused(enter: Enter, folder: Path, population: Population, said: str) -> None:
+    with pytest.raises(ModelError, match=said) as refusal:
+        enter(folder, population)
+    assert "\n" not in str(refusal.value)
+
+
+@ENTRANCES
+def test_whole_folders_are_opened(enter: Enter, folder: Path, population: Population) -> None:
+    enter(folder, population)
+    weights = load_file(folder / "model.safetensors")
+    for part, names in enumerate((sorted(weights)[::2], sorted(weights)[1::2])):
+        save_file({name: weights[name] for name in names}, folder / f"{part}.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").unlink()
+    shards = {name: f"{place % 2}.safetensors" for place, name in enumerate(sorted(weights))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": shards}))
+    enter(folder, population)
+
+
+@ENTRANCES
+@pytest.mark.parametrize("named", ["whole.bin", "trap.bin", "../outside.safetensors", "/tmp/outside.safetensors", 5])
+def test_an_index_leads_to_nothing_but_safetensors_beside_it(
+    enter: Enter, named: str, folder: Path, population: Population, tmp_path: Path
+) -> None:
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "whole.bin")
+    torch.save({"x": Trap(tmp_path / "sprung")}, folder / "trap.bin")
+    save_file(weights, tmp_path / "outside.safetensors", {"format": "pt"})
+    save_file(weights, folder / "other.safetensors", {"format": "pt"})
+    index = {"metadata": {}, "weight_map": dict.fromkeys(weights, named)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    refused(enter, folder, population, "expected safetensors beside it")
+    assert not (tmp_path / "sprung").exists()
+
+
+@ENTRANCES
+@pytest.mark.parametrize("named", ["trap.bin", "inside/model.safetensors"])
+def test_nor_does_a_configuration(enter: Enter, named: str, folder: Path, population: Population) -> None:
+    change(folder, transformers_weights=named)
+    refused(enter, folder, population, "expected safetensors beside it")
+
+
+@ENTRANCES
+def test_adapters_lead_to_no_other_model(enter: Enter, folder: Path, population: Population) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    refused(enter, folder, population, "an adapter to a model that lies elsewhere")
+
+
+def change(folder: Path, **values: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"vocab_size": "many"},
+        {"vocab_size": 61},
+        {"hidden_size": 16},
+        {"hidden_size": -4},
+        {"num_attention_heads": 0},
+        {"num_hidden_layers": 2},
+        {"num_key_value_heads": 0},
+        {"layer_types": ["none"]},
+        {"rms_norm_eps": None},
+        {"hidden_act": "none"},
+        {"model_type": "none", "auto_map": {"AutoModelForCausalLM": "code.Model"}},
+        {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+        {"attn_implementation": "flash_attention_2"},
+    ],
+    ids=str,
+)
+def test_a_configuration_of_something_else_is_one_line(
+    values: dict[str, Any], folder: Path, population: Population
+) -> None:
+    change(folder, **values)
+    refused(by_itself, folder, population, "cannot be loaded|do not fit its config.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", "[" * 100_000])
+def test_what_is_no_configuration_is_one_line(text: str, folder: Path, population: Population) -> None:
+    (folder / "config.json").write_text(text)
+    refused(by_itself, folder, population, "cannot be loaded")
+
+
+SRM = Srm(width=8, layers=1, window=8)
+SHORT = Training(epochs=2, patience=2, batch_size=8)
+
+
+def test_a_stopped_training_is_not_a_way_in(
+    make_population: Callable[..., Population], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Trainer keeps the state of optimizer and generators in files of torch; it reads them as tensors, no more."""
+
+    population = make_population(users=6)
+
+    def taught() -> dict[str, torch.Tensor]:
+        return train(lambda: build(60, SRM), population, 8, SHORT, "key", "", silent=True)[0].state_dict()
+
+    undisturbed = taught()
+    judge, judged = Validation.ndcg_at_10, []
+
+    def stop_in_the_second_pass(*given: Any) -> float:
+        judged.append(judge(*given))
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        return judged[-1]
+
+    folder = cache / "training" / "key"
+    with monkeypatch.context() as patched:
+        patched.setattr(Validation, "ndcg_at_10", stop_in_the_second_pass)
+        with pytest.raises(KeyboardInterrupt):
+            taught()
+    shutil.copytree(folder, tmp_path / "left")
+    (left,) = folder.glob("checkpoint-*")
+    tensors_and_json = {"model.safetensors", "trainer_state.json"}
+    never_read = {"training_args.bin"}
+    names = {path.name for path in left.iterdir()} - tensors_and_json - never_read
+    assert names == {"optimizer.pt", "rng_state.pth", "scheduler.pt"}
+    for name in sorted(names):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "left", folder)
+        for each in (name, *never_read):
+            torch.save(Trap(tmp_path / "sprung"), left / each)
+        again = taught()
+        assert all(torch.equal(value, again[each]) for each, value in undisturbed.items())
+        assert not (tmp_path / "sprung").exists()
+        assert not folder.exists()
+
+
+def test_no_line_of_ours_unpickles() -> None:
+    """Foreign files, that is; processes of one run, and the nodes of its cluster, send each other pickles."""
+    assert training.__file__.startswith(str(ROOT))
+    for room in ("models", "scenarios", "simulator", "analysis"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call):
+                    continue
+                called = ast.unparse(node.func)
+                safe = {each.arg: ast.unparse(each.value) for each in node.keywords}
+                where = f"{path}:{node.lineno}"
+                assert called not in ("torch.load", "pickle.load", "pickle.loads", "joblib.load", "pd.read_pickle"), (
+                    where
+                )
+                assert called != "np.load" or safe.get("allow_pickle") == "False", where
