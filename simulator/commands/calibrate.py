@@ -139,12 +139,15 @@ def _of_scenario(name: str, announce: Callable[[str], None]) -> Given:
     """The cloud's model of a scenario: as it was trained, or as it is before that."""
     from models import trained
     from scenarios.datasets import obtain
+    from scenarios.errors import ScenarioError
     from scenarios.split import split
     from simulator.experiment import read
 
     scenario = read(name)
-    behaviour = obtain(scenario.data.source, Path(), scenario.seed, announce, False)
     spec = scenario.recommenders.llm
+    if spec is None:
+        raise ScenarioError(f"{name}: recommenders.llm: the scenario has none, so there is nothing to measure")
+    behaviour = obtain(scenario.data.source, Path(), scenario.seed, announce, False)
     llm = trained.sized(split(behaviour, scenario.data.split), spec, announce)
     what = f"recommenders.llm of the scenario {scenario.name}, kind {spec.kind}, {_sizes(llm)}"
     return Given(llm, what, scenario.recommenders.list_length, scenario.recommenders.precision)

@@ -127,6 +127,10 @@ def test_what_cannot_be_read_is_one_line(scenario: Path, tmp_path: Path, capsys:
     for wrong in ("0,1", "1,x", "1.5", ""):
         refused("expected whole numbers above 0", scenario, "--batch-sizes", wrong, "--out", out)
     refused("expected a name that ends in .yaml", scenario, "--out", tmp_path / "mine.txt")
+    alone = tmp_path / "alone.yaml"
+    llm = next(line for line in SCENARIO.splitlines() if line.startswith("  llm:"))
+    alone.write_text(SCENARIO.replace(llm, "  llm: null\n  generator: {kind: duet}"))
+    refused("recommenders.llm: the scenario has none", alone, "--out", out)
     folder = tmp_path / "folder"
     folder.mkdir()
     refused("holds no config.json", folder, "--out", out)
