@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.adaptation import Adapter
-from models.catalogue import Part
+from models.catalogue import Part, by_popularity
 from models.fusion import fuse, rank_in
 from models.generators.base import Cloud, Generator
 from models.held import OWN, Held, HeldSince
@@ -121,45 +121,49 @@ class Blocks:
             runs = self._generator.personal(self._generator.generate(read.at(steps)), runs)
         ids, llm = self._lists(users, cuts) if self._in_cloud else self._own_lists(users, cuts, runs[:, 0])
         srm = self._srm.score_runs(runs, ids.clamp(min=0))
-        taken = self._tensor(self._items[(self._at(users, cuts)[:, None] + np.arange(size))].astype(np.int64))
-        same = ids[:, None, :] == taken[:, :, None]
-        # An item is left at a step if it was not taken at an earlier one; what was consumed before is in no list.
-        gone = same.cumsum(1) > same
-        left = ((ids >= 0)[:, None, :] & ~gone).flatten(0, 1)
+        taken = self._tensor(self._items[self._at(users, cuts)[:, None] + np.arange(size)])
+        run, step, column = (ids.int()[:, None, :] == taken[:, :, None]).nonzero(as_tuple=True)
+        # [R, L] the step at which an item is first taken, `size` where it is not. It is left at a step if it was not
+        # taken at an earlier one; what was consumed before is in no list.
+        first = torch.full(ids.shape, size, device=self._device)
+        first.view(-1).scatter_reduce_(0, run * ids.shape[1] + column, step, "amin")
+        age = torch.arange(size, device=self._device)[:, None]
+        left = ((ids >= 0)[:, None, :] & (first[:, None, :] >= age)).flatten(0, 1)
         held = Held(llm[:, None, :].expand(srm.shape).flatten(0, 1), srm.flatten(0, 1), left)
         if self._in_cloud:
-            ranks = self._fused_ranks(held, same.flatten(0, 1) & left)
+            there = step == first[run, column]
+            ranks = self._fused_ranks(held, (run * size + step)[there], column[there])
         else:
             whose, when = np.repeat(users, size), (cuts[:, None] + np.arange(size)).ravel()
             ranks = self._own_ranks(whose, when, runs.flatten(0, 1))
         if not self._signals:
             return Made(ranks, {})
-        since = self._since(users, held, ids, states, same, (steps[:, None] + np.arange(size)).ravel())
+        since = self._since(users, held, ids, states, first, (steps[:, None] + np.arange(size)).ravel())
         return Made(ranks, {name: function(since).cpu().numpy() for name, function in self._signals.items()})
 
-    def _fused_ranks(self, held: Held, true: Tensor) -> npt.NDArray[np.uint16]:
-        """([N, L] the true item's place in each list, if it is left there) -> [N] ranks."""
-        shown = true.nonzero()
-        ranks = np.zeros(len(true), np.uint16)
-        rows = shown[:, 0]
+    def _fused_ranks(self, held: Held, rows: Tensor, columns: Tensor) -> npt.NDArray[np.uint16]:
+        """[N] ranks; rows, columns: where the true item is in the list, and left there."""
+        ranks = np.zeros(len(held.left), np.uint16)
         if len(rows):
             fewer = held.pick(rows)
-            ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), shown[:, 1]).cpu().numpy()
+            ranks[rows.cpu().numpy()] = rank_in(fewer, fuse(fewer, self._fusion), columns).cpu().numpy()
         return ranks
 
     def _since(
-        self, users: IntArray, held: Held, ids: Tensor, states: Tensor, same: Tensor, steps: IntArray
+        self, users: IntArray, held: Held, ids: Tensor, states: Tensor, first: Tensor, steps: IntArray
     ) -> HeldSince:
-        """What is held at each step of runs of one length, with what has been since the first of each run."""
-        runs, size, length = same.shape
+        """What is held at each step of runs of one length, with what has been since the first of each run.
+
+        first: [R, L] the step of its run at which an item is taken, their number where it is not.
+        """
+        size = len(held.left) // len(ids)
 
         def of_first(values: Tensor) -> Tensor:
             """[R * size, ...] values -> the same, each that of its run's first step."""
             return values[::size].repeat_interleave(size, 0)
 
         age = torch.arange(size, device=self._device)
-        first = same.int().argmax(1)  # the step at which an item is taken, if it is
-        when = first.where(same.any(1), size)[:, None, :].expand(runs, size, length)
+        when = first[:, None, :]
         taken = when.where(when < age[:, None], -1).flatten(0, 1)
         own = self._best[self._tensor(steps)].long()
         return HeldSince(
@@ -167,7 +171,7 @@ class Blocks:
             held.srm,
             held.left,
             user=self._tensor(users).repeat_interleave(size, 0),
-            age=age.repeat(runs),
+            age=age.repeat(len(ids)),
             then=of_first(held.srm),
             taken=taken,
             state=states,
@@ -220,11 +224,29 @@ class Blocks:
         return vectors
 
     @torch.no_grad()
-    def alone(self, users: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
-        """Ranks at all steps of these users where no list is held: the device's own part of the catalogue."""
+    def alone(self, users: IntArray, stops: IntArray, tell: Tell | None = None) -> npt.NDArray[np.uint16]:
+        """Ranks at the steps before stops[i] of users[i] where no list is held: the device's own part of the catalogue.
+
+        No user twice.
+        """
+        if not self._part.vectors:
+            return self._most_popular(users, stops, tell)
         self._on_device.encode(users, self._items, self._streams, self._first, self._device)
-        counts = self._steps[users]
-        return self._own_ranks(np.repeat(users, counts), spans(np.zeros_like(counts), counts), None, tell)
+        return self._own_ranks(np.repeat(users, stops), spans(np.zeros_like(stops), stops), None, tell)
+
+    def _most_popular(self, users: IntArray, stops: IntArray, tell: Tell | None) -> npt.NDArray[np.uint16]:
+        """The same where the device holds no vectors."""
+        ranks = np.zeros(stops.sum(), np.uint16)
+        for user, stop, end in zip(users.tolist(), stops.tolist(), np.cumsum(stops).tolist(), strict=True):
+            stream, first = self._items[self._streams[user] :], int(self._first[user])
+            ranks[end - stop : end] = self._shown(by_popularity(self._part.places, stream, first, first + stop))
+            if tell is not None:
+                tell(stop)
+        return ranks
+
+    def _shown(self, ranks: IntArray) -> IntArray:
+        """The same, 0 where a list ends before."""
+        return np.where(ranks <= self._length, ranks, 0)
 
     def _own_ranks(
         self, users: IntArray, steps: IntArray, states: Tensor | None, tell: Tell | None = None
@@ -235,7 +257,7 @@ class Blocks:
             scores = self._own_scores(users[chunk], steps[chunk], None if states is None else states[chunk])
             target = self._column_of[self._items[self._at(users[chunk], steps[chunk])]]
             rank = places(scores, self._tensor(np.maximum(target, 0))).cpu().numpy()
-            ranks[chunk] = np.where((target >= 0) & (rank <= self._length), rank, 0)
+            ranks[chunk] = self._shown(np.where(target >= 0, rank, 0))
             if tell is not None:
                 tell(len(chunk))
         return ranks
@@ -262,12 +284,8 @@ class Blocks:
 
     def _own_scores(self, users: IntArray, steps: IntArray, states: Tensor | None = None) -> Tensor:
         """[N, part] the device's own scores of what it holds of the catalogue; -inf for what the user has consumed."""
-        part = self._part
-        if part.vectors:
-            states = self._on_device.at(self._base[users] + steps) if states is None else states
-            scores = self._srm.score(states, self._tensor(part.ids)[None])
-        else:
-            scores = self._tensor(-part.places).to(torch.float32).repeat(len(users), 1)
+        states = self._on_device.at(self._base[users] + steps) if states is None else states
+        scores = self._srm.score(states, self._tensor(self._part.ids)[None])
         of, gone = consumed(self._items, self._streams[users], self._at(users, steps))
         columns = self._column_of[gone]
         scores[self._tensor(of[columns >= 0]), self._tensor(columns[columns >= 0])] = -torch.inf

@@ -41,7 +41,7 @@ class Held:
 
     def places(self, scores: Tensor) -> Tensor:
         """[N, L] scores -> [N, L] place from 0 among the items left, highest first; ties in the cloud's order."""
-        order = scores.masked_fill(~self.left, -torch.inf).sort(dim=1, descending=True, stable=True).indices
+        order = _order(scores, self.left)
         columns = torch.arange(order.shape[1], device=order.device).expand_as(order)
         return torch.empty_like(order).scatter_(1, order, columns)
 
@@ -76,3 +76,17 @@ class HeldSince(Held):
     def then_places(self) -> Tensor:
         """[N, L] place from 0 among the items left, in the order of the device's model when the list came."""
         return self.places(self.then)
+
+
+def _order(scores: Tensor, left: Tensor) -> Tensor:
+    """[N, L] columns in the order of their scores, highest first, ties by column; those that are not left come last."""
+    if scores.dtype != torch.float32 or scores.device.type != "cpu":
+        return scores.masked_fill(~left, -torch.inf).sort(dim=1, descending=True, stable=True).indices
+    # The same ten times as fast: numpy sorts whole numbers by vector instructions, so score and column go into one.
+    # The bits of a float, read as a whole number, rise with it; those of negative ones (-0.0 aside) the other way.
+    bits = (scores + 0.0).view(torch.int32)
+    falling = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+    keys = (falling.long() << 32).masked_fill_(~left, 0x7FFFFFFF << 32)
+    keys |= torch.arange(scores.shape[1])
+    keys.numpy().sort(axis=1)
+    return keys & 0xFFFFFFFF

@@ -36,6 +36,13 @@ class Layer:
         """See `Outcomes`."""
         return self._below.signal(name, user, cut, start, stop)
 
+    def signals(
+        self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray
+    ) -> npt.NDArray[Any]:
+        """See `Outcomes`."""
+        runs = zip(*(each.tolist() for each in (users, cuts, starts, stops)), strict=True)
+        return np.concatenate([self.signal(name, *run) for run in runs])
+
     def at(self, name: str) -> Callable[[int, int, int], float]:
         """A signal's look-up by (user, cut, step), for the live devices."""
         return lambda user, cut, step: float(self.signal(name, user, cut, step, step + 1)[0])

@@ -86,8 +86,7 @@ class OutcomeStore:
         if (wanted > self._steps[users] - np.maximum(cuts, 0)).any():
             raise IndexError("an outcome was asked for beyond the end of a stream")
         lengths = 1 << np.ceil(np.log2(np.maximum(wanted, SHORTEST))).astype(np.int64)
-        lengths = np.minimum(lengths, self._steps[users] - cuts)
-        lengths[cuts == NOTHING] = self._steps[users[cuts == NOTHING]]
+        lengths = np.minimum(lengths, self._steps[users] - np.maximum(cuts, 0))
         with tqdm(
             total=int(lengths.sum()),
             desc="asking the models",
@@ -107,7 +106,7 @@ class OutcomeStore:
             self._blocks = self._open_models()
         none = cuts == NOTHING
         if none.any():
-            ranks = self._blocks.alone(users[none], tell)
+            ranks = self._blocks.alone(users[none], lengths[none], tell)
             signals = {name: np.zeros(len(ranks)) for name in self._signals}
             self._arena.add(rows[none], lengths[none], {"ranks": ranks, **signals})
         if not none.all():
@@ -122,6 +121,14 @@ class OutcomeStore:
             self.ensure(np.array([user]), np.array([cut]), np.array([stop]))
         first = self._arena.offsets[row] - cut
         return self._arena.read(name, first + start, stop - start)
+
+    def signals(
+        self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray
+    ) -> npt.NDArray[Any]:
+        """[sum(stops - starts)] a request signal over many runs of steps, one after the other; made if missing."""
+        self.ensure(users, cuts, stops)
+        firsts = self._arena.offsets[self._row[users] + cuts] - cuts
+        return self._arena.gather(name, firsts + starts, stops - starts)
 
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         """[sum(stops - starts)] ranks over many runs of steps, one after the other; made if missing."""

@@ -29,10 +29,12 @@ class Demand:
         self.users: list[int] = world.users.tolist()
         self.lengths: list[int] = world.stream_lengths.tolist()
         self.steps = np.arange(int(world.stream_lengths.max()))
-        self._user_of = world.users
+        self.user_of = world.users
+        """[streams] whose each is."""
         self._lengths = world.stream_lengths
-        self.first: list[int] = (np.cumsum(world.stream_lengths) - world.stream_lengths).tolist()
+        self.firsts = np.cumsum(world.stream_lengths) - world.stream_lengths
         """[streams] where the cuts of each begin, of all of them one after the other."""
+        self.first: list[int] = self.firsts.tolist()
         self._told = bytearray(int(world.stream_lengths.sum()))
         self._asks: dict[Policy, array[int]] = {}
 
@@ -42,9 +44,8 @@ class Demand:
 
     def tell(self, streams: IntArray, cuts: IntArray, until: IntArray) -> None:
         """Ask for the outcomes of cuts[i] at the steps before until[i], in one batch."""
-        self.outcomes.ensure(self._user_of[streams], cuts, np.minimum(until, self._lengths[streams]))
-        for stream, cut in zip(streams.tolist(), cuts.tolist(), strict=True):
-            self._told[self.first[stream] + cut] = 1
+        self.outcomes.ensure(self.user_of[streams], cuts, np.minimum(until, self._lengths[streams]))
+        np.frombuffer(self._told, np.uint8)[self.firsts[streams] + cuts] = 1
 
     def asks(self, policy: Policy) -> array[int]:
         """[cuts] where a device asks next that asked for the list of this cut and holds it from the next step on; the
@@ -101,6 +102,33 @@ class Foresight:
         """A device that asked for the list of this cut, and holds it from the next step on, asks next at this step."""
         if self.alike:
             self._asks[self._demand.first[stream] + cut] = step
+
+    def remember_all(self, streams: IntArray, cuts: IntArray, steps: IntArray) -> None:
+        """The same of many, none of which holds nothing."""
+        if self.alike:
+            np.frombuffer(self._asks, np.dtype("i"))[self._demand.firsts[streams] + cuts] = steps
+
+    def look_all(self, streams: IntArray, held: IntArray, starts: IntArray, stops: IntArray) -> IntArray:
+        """[n] what `look` finds for each of these streams, whose devices hold what they asked for last, or all nothing.
+
+        For policies that do not recall: all runs are looked at as one.
+        """
+        lengths = stops - starts
+        ends = np.cumsum(lengths)
+        before = ends - lengths
+        steps = np.repeat(starts - before, lengths) + np.arange(ends[-1])
+
+        def coins() -> FloatArray:
+            self.alike = False
+            return uniforms(self._seed, "coin", np.repeat(streams, lengths), steps)
+
+        signals = None
+        if held[0] != NOTHING:
+            users, of_all = self._demand.user_of[streams], self._demand.outcomes.signals
+            signals = {name: of_all(name, users, held, starts, stops) for name in self._signals}
+        asks = np.flatnonzero(self.policy.asks(Sight(steps, np.repeat(held, lengths), signals, coins)))
+        first = np.append(asks, ends[-1])[np.searchsorted(asks, before)]
+        return np.where(first < ends, starts + first - before, stops)
 
     def look(self, device: int, held: int, asked: int, start: int, stop: int, diary: Diary | None = None) -> int:
         """The first of the steps start .. stop - 1 at which the device asks, given the list it holds; stop if none."""

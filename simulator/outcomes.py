@@ -40,6 +40,9 @@ class Outcomes(Protocol):
     def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> SignalArray:
         """[stop - start] a request signal at steps start .. stop - 1, for cut >= 0; computed if missing."""
 
+    def signals(self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> SignalArray:
+        """[sum(stops - starts)] the same over many runs of steps, one after the other; computed if missing."""
+
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         """[sum(stops - starts)] ranks over many runs of steps, one after the other; computed if missing."""
 

@@ -92,20 +92,22 @@ def _play(world: World, foresights: Sequence[Foresight], seed: int, demand: Dema
         holding = alive[held[alive] != NOTHING]
         demand.tell(streams[holding], held[holding], until[holding])
         before = int(here.sum())
-        for i in alive.tolist():
-            start, stop, cut = int(here[i]), int(until[i]), int(held[i])
-            foresight, stream, diary = foresights[actor[i]], int(streams[i]), diaries[i]
-            found = foresight.look(stream, cut, cut, start, stop, diary)
-            if cut != NOTHING and (found < stop or stop == lengths[i]):
-                foresight.remember(stream, cut, found)
-            if found < stop:
-                _note(foresight, stream, cut, found, diary)
-                held[i] = found
-                here[i] = found + 1
-                look[i] = LOOK
-            else:
-                here[i] = stop
-                look[i] *= 2
+        found = until.copy()
+        for some in np.split(alive, np.flatnonzero(np.diff(actor[alive])) + 1):
+            foresight = foresights[actor[some[0]]]
+            if foresight.policy.recalls:
+                for i in some.tolist():
+                    found[i] = _look(foresight, int(streams[i]), int(held[i]), int(here[i]), int(until[i]), diaries[i])
+                continue
+            for rows in (some[held[some] == NOTHING], some[held[some] != NOTHING]):
+                if len(rows):
+                    found[rows] = foresight.look_all(streams[rows], held[rows], here[rows], until[rows])
+            known = some[(held[some] != NOTHING) & ((found[some] < until[some]) | (until[some] == lengths[some]))]
+            foresight.remember_all(streams[known], held[known], found[known])
+        asks = found[alive] < until[alive]
+        held[alive] = np.where(asks, found[alive], held[alive])
+        look[alive] = np.where(asks, LOOK, 2 * look[alive])
+        here[alive] = found[alive] + asks
         progress.add(int(here.sum()) - before)
         alive = alive[here[alive] < lengths[alive]]
 
@@ -114,6 +116,14 @@ def _moments(pace: Pace, device: int) -> Callable[[int, int], IntArray]:
     """Gives the times of a device's steps, where no answer keeps it waiting."""
     times, first, _ = pace.clock(device)
     return lambda start, stop: np.asarray(times[first + start : first + stop])
+
+
+def _look(foresight: Foresight, stream: int, held: int, start: int, stop: int, diary: Diary | None) -> int:
+    """Where a device with a diary asks, which is noted in it; stop if at no step before that."""
+    found = foresight.look(stream, held, held, start, stop, diary)
+    if found < stop:
+        _note(foresight, stream, held, found, diary)
+    return found
 
 
 def _note(foresight: Foresight, stream: int, held: int, step: int, diary: Diary | None) -> None:

@@ -34,14 +34,16 @@ def _no_time(event: Event) -> FloatArray:
 class Sight(NamedTuple):
     """What a device can see when it decides, at each of a run of consecutive steps.
 
-    steps: [n] the steps. asked: the step of its latest request, -1 if it never asked. signals: name -> [n], for the
+    steps: [n] the steps. asked: the step of its latest request, -1 if it never asked. What a policy that recalls not
+    says of a step depends on nothing of other steps, so runs of many devices are looked at as one, one after the other:
+    steps then belong to many, and asked is [n]. signals: name -> [n], for the
     list held, or None where nothing is held. coins: gives [n] uniform numbers in (0, 1), one a step, that belong to
     this device and to nobody else. Of a policy that recalls, also memory: what it keeps on this device; price: what the
     latest reply heard told, 0 before any; since: gives [n] seconds since an event, infinite where it never was.
     """
 
     steps: IntArray
-    asked: int
+    asked: int | IntArray
     signals: Mapping[str, SignalArray] | None
     coins: Callable[[], FloatArray]
     memory: Memory = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from worlds import POLICIES, outcomes, policy, world, worlds
 
+from simulator.foresight import Foresight
 from simulator.policies.base import Policy
 from simulator.rehearse import rehearse
 from simulator.run import run
@@ -17,6 +18,21 @@ def test_a_run_looks_at_nothing_that_was_not_asked_for_in_a_batch(w: World, p: P
     made = outcomes(w)
     run(w, p, 1, rehearse(w, [p], 1, made))
     assert not made.missed
+
+
+@given(worlds(), POLICIES)
+@settings(max_examples=30, deadline=None)
+def test_many_runs_looked_at_as_one_say_what_each_says_by_itself(w: World, p: Policy) -> None:
+    """Of every policy whose word on a step depends on nothing of other steps: all that recall nothing."""
+    assume(not p.recalls)
+    demand = rehearse(w, [p], 1, outcomes(w))
+    one = Foresight(p, 1, demand)
+    known = demand.asks(p)
+    for stream, length in enumerate(demand.lengths):
+        for cut in range(length):
+            if known[demand.first[stream] + cut]:
+                said = [one.look(stream, cut, cut, step, step + 1) == step for step in range(cut + 1, length)]
+                assert known[demand.first[stream] + cut] == cut + 1 + (said.index(True) if any(said) else len(said))
 
 
 def test_without_latency_the_rehearsal_foresees_all() -> None:

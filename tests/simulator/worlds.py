@@ -77,6 +77,12 @@ class HashOutcomes:
             self.missed.add((user, cut))
         return SIGNALS[name](user, cut, np.arange(start, stop))
 
+    def signals(
+        self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray
+    ) -> npt.NDArray[np.float32]:
+        runs = zip(*(each.tolist() for each in (users, cuts, starts, stops)), strict=True)
+        return np.concatenate([self.signal(name, *run) for run in runs])
+
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         assert (stops > starts).all()
         assert ((cuts <= starts) & (cuts >= NOTHING)).all()

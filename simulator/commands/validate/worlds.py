@@ -46,6 +46,10 @@ class _Blank:
         """No signal says anything."""
         return np.zeros(stop - start, np.float32)
 
+    def signals(self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> SignalArray:
+        """Nor does any of many."""
+        return np.zeros(int((stops - starts).sum()), np.float32)
+
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         """Nothing is shown."""
         return np.zeros(int((stops - starts).sum()), np.uint16)
