@@ -41,8 +41,8 @@ class ServiceTimes(Block):
     (continuous batching); straight lines between the numbers given."""
 
     table: str | None = None
-    """A file of `scenarios/service_times/`, which names engine, accelerator, model, source and date. Where neither this
-    nor milliseconds are given: t5-small-beam32-v100."""
+    """A file of `scenarios/service_times/`, which names engine, accelerator, model, source and date, such as `recfleet
+    calibrate` measures. Where neither this nor milliseconds are given: t5-small-beam32-v100."""
     milliseconds: dict[Annotated[int, Field(ge=1)], NonNegative] = {}
     """Inline, by the batch's size or by tokens; from the table where absent."""
     spread: Spread = NoSpread()
