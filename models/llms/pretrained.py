@@ -25,7 +25,7 @@ from models import weights
 from models.llms.causal import context_starts
 from models.llms.checkpoint import FAULTS, open_network, open_tokenizer
 from models.llms.located import KEY, located
-from models.llms.tuning import choose_tuned, frozen, in_halves
+from models.llms.tuning import choose_tuned, frozen, in_halves, keep_layers
 from models.srms.base import PAD
 from models.text import token_means
 from scenarios.behaviour import Behaviour, IntArray
@@ -181,6 +181,7 @@ def _around(whole: Any, n_items: int, spec: PretrainedLlm, base: str, halves: bo
         raise ModelError(f"{KEY}: {spec.model}: reads vectors of {read.shape[1]}, but says {said.shape[1]}")
     network = whole.base_model
     network.set_input_embeddings(nn.Embedding.from_pretrained(read.new_empty(0, read.shape[1])))
+    keep_layers(network, spec)
     _check(network, read.shape[1], spec)
     untuned = choose_tuned(network, spec, halves)
     return Pretrained(network, untuned, n_items, read.shape[1], said is not read, spec, base, halves)

@@ -19,6 +19,24 @@ POSITIONS = 256
 """In the matrices that are multiplied to find out."""
 
 
+def keep_layers(network: Any, spec: PretrainedLlm) -> None:
+    """Take off the layers that the scenario leaves out. Raises `ModelError` where there are not as many as it keeps."""
+    if spec.layers is None:
+        return
+    total = network.config.num_hidden_layers
+    stacks = [
+        (module, name)
+        for module in network.modules()
+        for name, child in module.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) == total
+    ]
+    if spec.layers > total or len(stacks) != 1:
+        raise ModelError(f"recommenders.llm.layers: {spec.layers}: {spec.model} has a stack of {total}")
+    module, name = stacks[0]
+    setattr(module, name, getattr(module, name)[: spec.layers])
+    network.config.num_hidden_layers = spec.layers
+
+
 def choose_tuned(network: Any, spec: PretrainedLlm, halves: bool) -> int:
     """Put adapters in where the scenario wants them, freeze what is not tuned, and say how many weights that are.
 

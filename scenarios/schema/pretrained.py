@@ -17,6 +17,9 @@ class PretrainedLlm(Block):
     model: Annotated[str, Field(pattern=r"^\S.*$")] = "smollm2-135m"
     """A folder, relative to the scenario file (config.json, safetensors, tokenizer.json); a name of `recfleet models
     list`; or OWNER/NAME on the Hugging Face hub."""
+    layers: Count | None = None
+    """How many of the network's layers are kept, from the first; none: all. The upper ones matter least for
+    recommendation, and cost as much (SLMRec; Xu et al., ICLR 2025)."""
     tuning: Literal["lora", "full"] = "lora"
     """What is tuned besides the items' vectors: adapters of low rank (Hu et al., 2021), or every weight."""
     rank: Count = 8

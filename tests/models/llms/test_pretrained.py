@@ -97,6 +97,16 @@ def test_before_tuning_it_says_what_the_network_says(streams: Population, folder
     torch.testing.assert_close(model.encode(items), states)
 
 
+@torch.no_grad()
+def test_layers_are_kept_from_the_first(streams: Population, folder: Path) -> None:
+    model = made(streams.behaviour, folder, layers=1)
+    network = LlamaForCausalLM.from_pretrained(folder, num_hidden_layers=1).eval()
+    vectors = torch.cat([model.begin[None, None], model.items(torch.tensor([[3, 1]]))], 1)
+    states = network.model(inputs_embeds=vectors).last_hidden_state[:, 1:]
+    torch.testing.assert_close(model.encode(torch.tensor([[3, 1]])), states)
+    refused(streams.behaviour, "3: .* has a stack of 2", folder, layers=3)
+
+
 def test_adapters_and_item_vectors_are_tuned_and_kept_and_nothing_else_is_touched(
     streams: Population, folder: Path
 ) -> None:
