@@ -6,7 +6,7 @@ each history by itself, the device's state from one `step` an item, and ranks fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,6 +244,19 @@ class Device:
             candidates = torch.from_numpy(ids).to(state.device)[None]
             scores: npt.NDArray[Any] = self.live.srm.score(state, candidates)[0].cpu().numpy()
         return scores
+
+
+@dataclass(frozen=True)
+class LiveVersions:
+    """The same for several versions of the device's model (`models.versions`); makes their live devices."""
+
+    versions: Sequence[Live | LiveVersions]
+    users: int
+
+    def device(self, user: int) -> Device:
+        """A device of the user that this number stands for, with the version of its model that it stands for."""
+        version, of = divmod(user, self.users)
+        return self.versions[version].device(of)
 
 
 def _standardised(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -23,20 +23,23 @@ from models.lsc4rec_code import Batches
 from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
 from models.signals import NAMES, OF_CATALOGUE, Signal, signal
+from models.stages import changed_bytes
 from models.trained import READING, Announce
+from models.versions import Versions
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
 from scenarios.errors import UserError, WriteError
 from scenarios.population import Population
 from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
+from scenarios.schema.pushes import Pushes
 from scenarios.schema.recommenders import LocalLlm, LocalT5
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
     from models.blocks import Blocks, Tell
     from models.generators.base import Generator
-    from models.live import Live
+    from models.live import Live, LiveVersions
     from models.llms.base import Llm
     from models.srms.base import Srm
 
@@ -69,11 +72,15 @@ class Recommenders:
     announce: Announce
     progress: bool
     adaptation: AnyAdaptation = field(default_factory=NoAdaptation)
+    pushed: tuple[str, ...] = ()
+    """Keys of the weights that are sent to devices while they live, the newest last."""
     _fitted: dict[str, learned.Arrays] = field(default_factory=dict)
 
     @cached_property
-    def outcomes(self) -> OutcomeStore | Layer:
+    def outcomes(self) -> OutcomeStore | Layer | Versions:
         """The store; what earlier runs made is in it."""
+        if self.pushed:
+            return Versions([each.outcomes for each in self._versions])
         foretold = [name for name in self.signals if name.startswith(PREFIX)]
         store = OutcomeStore(
             self.population.steps,
@@ -89,20 +96,43 @@ class Recommenders:
         return Oracle(over, foretold) if foretold else over
 
     @property
+    def name(self) -> str:
+        """Names everything that the outcomes of all versions depend on."""
+        return content_key(self.key, *self.pushed) if self.pushed else self.key
+
+    @cached_property
+    def _versions(self) -> list[Recommenders]:
+        """One for each version of the device's model. What was learned for the first stays with the device."""
+        for name in self.signals:
+            if name in learned.NAMES:
+                self._parameters(name)
+        later = [replace(self, srm_key=key, key=content_key(self.key, key), pushed=()) for key in self.pushed]
+        return [replace(self, pushed=()), *later]
+
+    @property
     def parameter_bytes(self) -> int:
         """Of generated parameters in an answer of the cloud."""
         spec = self.spec.generator
         return 0 if spec is None else parameter_bytes(spec.layers, self.spec.srm.width, spec.wire)
+
+    def push_bytes(self, spec: Pushes) -> int:
+        """Of a refresh: what its stages change of the device's model, and of the item vectors that the device holds."""
+        srm, width = weights.read_facts(self.srm_key), self.spec.srm.width
+        assert srm is not None
+        whole = srm.bytes - self.population.behaviour.n_items * width * 4 + self.part.bytes(width)
+        return max(changed_bytes(stage, self.spec.srm, whole) for stage in spec.stages)
 
     @property
     def _length(self) -> int:
         """Items in a list."""
         return min(self.spec.list_length, self.population.behaviour.n_items)
 
-    def live(self) -> Live:
+    def live(self) -> Live | LiveVersions:
         """The same models, to be called one by one."""
-        from models.live import Live
+        from models.live import Live, LiveVersions
 
+        if self.pushed:
+            return LiveVersions([each.live() for each in self._versions], self.population.behaviour.n_users)
         srm, llm, generator = self._models
         outcomes = self.outcomes
         told = {}
@@ -185,6 +215,8 @@ class Recommenders:
         if spec.generator is not None:
             facts["generator"] = {"kind": spec.generator.kind, "parameters": srm.parameters - own.parameters}
             facts["parameter_bytes"] = self.parameter_bytes
+        if self.pushed:
+            facts["pushed"] = [self._of_weights(key) for key in self.pushed]
         if spec.llm is None or self.llm_key is None:
             return facts
         facts["llm"] = {"kind": spec.llm.kind, "weights": self.llm_key}
@@ -200,13 +232,18 @@ class Recommenders:
             }
         return facts
 
+    def _of_weights(self, key: str) -> dict[str, Any]:
+        made = weights.read_facts(key)
+        assert made is not None
+        return {"weights": key, "validation_ndcg_at_10": made.validation_ndcg_at_10, "epochs": made.epochs}
+
     @property
     def _folder(self) -> Path:
         return home() / "outcomes" / self.key
 
     def parcel(self) -> weights.Parcel:
         """The weights, for a machine that may not have them; a local model of the scenario's has to be there."""
-        return weights.pack([key for key in (self.srm_key, self.llm_key) if key is not None])
+        return weights.pack([key for key in (self.srm_key, self.llm_key, *self.pushed) if key is not None])
 
     def unpack(self, parcel: weights.Parcel) -> None:
         """Keep here what another machine packed, unless it is kept already. Raises `WriteError`."""
@@ -394,3 +431,22 @@ def _known(names: Sequence[str], catalogue: Catalogue) -> None:
                 f"fleet.catalogue: none, but the signal {name} compares the list with items that the device itself "
                 f"holds; expected popular or all"
             )
+
+
+def refreshed(recommenders: Recommenders, spec: Pushes, learned_from: Sequence[Population]) -> Recommenders:
+    """The same with versions of the device's model, each trained further on one of these populations.
+
+    Raises `ModelError`, and `UserError` where the device's model is part of a generator.
+    """
+    if recommenders.spec.generator is not None:
+        raise UserError("fleet.pushes: scheduled, but recommenders.generator trains the device's model; expected none")
+    models, key, keys = recommenders.spec, recommenders.srm_key, []
+    assert models.llm is not None, "a cloud without a generator has a language model"
+    for k, population in enumerate(learned_from):
+        label = f"refreshing the device's model ({k + 1} of {len(learned_from)})"
+        for stage in spec.stages:
+            key = trained.teach_once(
+                population, models.srm, models.llm, stage, key, label, recommenders.announce, recommenders.progress
+            )
+        keys.append(key)
+    return replace(recommenders, pushed=tuple(keys))

@@ -117,7 +117,7 @@ def train_srm(
     pupil = spec.model_copy(update={"options": options})
     name = train_once(population, pupil, label, announce, progress)
     for stage in spec.stages:
-        name = _teach_once(population, pupil, llm, stage, name, label, announce, progress)
+        name = teach_once(population, pupil, llm, stage, name, label, announce, progress)
     if pupil == spec:
         return name
     learned, name = name, content_key("at test", name, spec.options)
@@ -125,7 +125,7 @@ def train_srm(
     return name
 
 
-def _teach_once(
+def teach_once(
     population: Population,
     spec: SrmSpec,
     llm: LlmSpec,
@@ -141,7 +141,8 @@ def _teach_once(
         teacher = train_once(population, llm, "training the cloud's model", announce, progress)
         asked = content_key(teacher, *searched_by(llm))
     code = weights.code_digest(*TRAINING, *sources(spec), *stages.sources(stage))
-    name = content_key("stage", before, asked, stage.model_dump(), code)
+    streams = weights.population_key(population)
+    name = content_key("stage", before, streams, asked, stage.model_dump(), code)
 
     def make() -> tuple[Any, weights.Facts]:
         from models import srms
@@ -260,6 +261,8 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
 
 def sized(population: Population, spec: LlmSpec, announce: Announce) -> Llm:
     """The cloud's model for what its size costs alone: as it lies there, untrained where nobody has trained it yet."""
+    if isinstance(spec, PretrainedLlm):
+        fetched(spec.model, announce)
     name = key(population, spec)
     if isinstance(spec, LocalLlm | LocalT5) or weights.read_facts(name) is not None:
         return open_llm(population.behaviour.n_items, spec, name)

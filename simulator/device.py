@@ -40,6 +40,8 @@ class SleepingFleet:
         self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
+        if stage.pushes is not None:
+            self.waited = stage.pushes.waited
         self.waits = array("q")
         """Of every wait that ended with an interaction: device, step, and ticks by which it and later ones are late."""
         self.held_back: IntArray = np.zeros(world.devices, np.int64)

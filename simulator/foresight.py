@@ -13,8 +13,9 @@ import numpy as np
 
 from simulator.diary import Diary
 from simulator.draws import uniforms
-from simulator.outcomes import NOTHING, FloatArray, IntArray, Outcomes
+from simulator.outcomes import NOTHING, FloatArray, IntArray, Outcomes, SignalArray
 from simulator.policies.base import BoolArray, Policy, Sight
+from simulator.pushes import Pushes
 from simulator.world import World
 
 LOOK = 16
@@ -59,15 +60,16 @@ class Foresight:
     A list that no rehearsal told of is asked for when a device first looks at it, together with all that are in flight.
     """
 
-    def __init__(self, policy: Policy, seed: int, demand: Demand) -> None:
+    def __init__(self, policy: Policy, seed: int, demand: Demand, pushes: Pushes | None = None) -> None:
         self.policy = policy
+        self._pushes = pushes
         self._seed = seed
         self._demand = demand
         self._streams = len(demand.users)
         self._expected: dict[tuple[int, int], None] = {}
         self._asks = demand.asks(policy)
         self._signals = policy.signals
-        self.alike = not policy.recalls
+        self.alike = not policy.recalls and pushes is None
         """Whether the policy has said the same of all clones and under all seeds so far."""
 
     def expect(self, device: int, cut: int) -> None:
@@ -161,9 +163,16 @@ class Foresight:
 
         signals = None
         if held != NOTHING:
-            user, signal = demand.users[device % self._streams], demand.outcomes.signal
-            signals = {name: signal(name, user, held, start, stop) for name in self._signals}
+            signals = {name: self._signal(name, device, held, start, stop) for name in self._signals}
         return Sight(steps, asked, signals, coins) if diary is None else diary.sight(steps, asked, signals, coins)
+
+    def _signal(self, name: str, device: int, held: int, start: int, stop: int) -> SignalArray:
+        """[stop - start] what the device reads of a signal, by the versions of its model that it has at these steps."""
+        signal = self._demand.outcomes.signal
+        if self._pushes is None:
+            return signal(name, self._demand.users[device % self._streams], held, start, stop)
+        runs = self._pushes.runs(device, start, stop)
+        return np.concatenate([signal(name, user, held, begin, end) for user, begin, end in runs])
 
     def _due(self, stream: int, cut: int) -> None:
         if not self._demand.told(stream, cut):

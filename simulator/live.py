@@ -38,6 +38,7 @@ class LiveFleet:
         self.deadline = stage.deadline
         self.replaces = world.fleet.flight == "replace"
         self.progress = stage.progress
+        self.pushes = stage.pushes
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
         self.waits = array("q")
@@ -67,6 +68,7 @@ class LiveOwner:
     def __init__(self, fleet: LiveFleet, models: LiveModels, device: int, user: int) -> None:
         self._fleet = fleet
         self._device = device
+        self._models, self._user = models, user
         self._model = models.device(user)
         self._held = NOTHING
         self._asked = -1
@@ -95,6 +97,7 @@ class LiveOwner:
             yield clock.due(times[first + step] + shift, INTERACTION + self._device)
             if self._has_left():
                 break
+            self._take_weights()
             self._take_letter()
             self._model.look(step)
             if (self._flight is None or fleet.replaces) and self._wants(step):
@@ -209,6 +212,17 @@ class LiveOwner:
         news: Event = moment.subject
         if not news.triggered:
             news.succeed()
+
+    def _take_weights(self) -> None:
+        """Go over to the newest weights that are there by now; what was held is looked at by them."""
+        pushes = self._fleet.pushes
+        if pushes is None:
+            return
+        user = pushes.user(self._device, self._fleet.clock.tick)
+        if user != self._user:
+            self._user, self._model = user, self._models.device(user)
+            if self._held != NOTHING:
+                self._model.hold(self._held)
 
     def _take_letter(self) -> None:
         letter, self._letter = self._letter, None

@@ -40,6 +40,9 @@ class Way(NamedTuple):
 
 UP = Way("uplink loss", "uplink stall", "uplink stall length")
 DOWN = Way("downlink loss", "downlink stall", "downlink stall length")
+PUSH = Way("push loss", "push stall", "push stall length")
+PUSHES = 1 << 62
+"""Draws of the one way of pushes have their index plus this: more than requests ever have."""
 
 
 class Link:
@@ -120,6 +123,15 @@ class Network:
         held_up, sent = link.carry(DOWN, request.device, request.index, now)
         request.downlink = size * sent
         return NEVER if held_up == NEVER else now + request.one_way + round(size * link.downlink) + held_up
+
+    def push(self, device: int, index: int, size: int, now: int) -> int:
+        """Send so many bytes to a device that has not asked: the tick of their arrival, or NEVER."""
+        link = self._link_of[device]
+        arrival = now + link.one_way(device, PUSHES + index, now) + round(size * link.downlink)
+        if link.smooth:
+            return arrival
+        held_up, _ = link.carry(PUSH, device, index, now)
+        return NEVER if held_up == NEVER else arrival + held_up
 
 
 def access_classes(spec: NetworkSpec) -> list[Access]:

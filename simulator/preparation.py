@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from models.recommenders import Recommenders, prepare
+from models.recommenders import Recommenders, prepare, refreshed
 from scenarios.datasets import Unreachable, obtain
 from scenarios.population import Population
 from scenarios.schema.data import Published, Synthetic
+from scenarios.schema.pushes import Pushes
 from scenarios.split import split
 from simulator import cells
 from simulator.cells import Cell
 from simulator.foresight import Demand
+from simulator.outcomes import IntArray
 from simulator.policies import AnyScenario
 from simulator.policies.base import Point
 from simulator.progress import Tell
+from simulator.pushes import learned_from
 from simulator.rehearse import rehearse
 from simulator.world import World
 
@@ -52,7 +55,7 @@ class Experiment:
         scenario = self.scenario
         shared = {
             "world": scenario.model_dump(mode="json", include={"data", "fleet", "network", "cloud"}),
-            "outcomes": self.recommenders.key,
+            "outcomes": self.recommenders.name,
             "warm_up_s": scenario.sweep.warm_up_s,
         }
         return cells.grid(self.points, scenario.sweep.replications, scenario.seed, shared)
@@ -97,5 +100,20 @@ def prepare_experiment(scenario: AnyScenario, announce: Callable[[str], None], p
         histories=population.replay_from[users],
         parameter_bytes=recommenders.parameter_bytes,
     )
+    pushes = scenario.fleet.pushes
+    if isinstance(pushes, Pushes):
+        seeds = [cells.replication_seed(scenario.seed, r) for r in range(scenario.sweep.replications)]
+        recommenders = refreshed(recommenders, pushes, _newer(population, learned_from(world, pushes, seeds)))
+        world = replace(world, push_bytes=recommenders.push_bytes(pushes), all_users=behaviour.n_users)
     points = [point for family in scenario.sweep.policies for point in family.points(recommenders.reference)]
     return Experiment(scenario, population, recommenders, world, points)
+
+
+def _newer(population: Population, lived: Sequence[IntArray]) -> list[Population]:
+    """Of each version, the streams as they are known when it is made. lived: [users replayed] interactions of each."""
+    known = []
+    for each in lived:
+        replay_from = population.replay_from.copy()
+        replay_from[population.replayed] += each
+        known.append(replace(population, replay_from=replay_from))
+    return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,13 +61,16 @@ def run(world: World, policy: Policy, seed: int, demand: Demand, tell: Tell | No
     Raises `LedgerError` and `StalledError`.
     """
     stage = Stage.of(world, seed, tell)
-    fleet = SleepingFleet(stage, Foresight(policy, seed, demand))
+    fleet = SleepingFleet(stage, Foresight(policy, seed, demand, stage.pushes))
     stage.play(fleet.end)
     users = world.device_users
 
-    def ranks(device: IntArray, cut: IntArray, start: IntArray, stop: IntArray) -> npt.NDArray[np.uint16]:
+    def of_users(device: IntArray, cut: IntArray, start: IntArray, stop: IntArray) -> npt.NDArray[np.uint16]:
         return demand.outcomes.ranks(users[device], cut, start, stop)
 
+    ranks: Ranks = of_users
+    if stage.pushes is not None:
+        ranks = stage.pushes.ranks(demand.outcomes.ranks, fleet.lived, fleet.waits)
     return _result(world, stage, fleet, ranks)
 
 
@@ -101,7 +105,11 @@ def _result(
     ages = Ages()
     pieces = ages.watch(audience.watch(shown(world, log, lived, ranks)))
     devices = device_table(world, log, lived, fleet.waited, fleet.held_back, pieces)
-    devices["radio_j"] = radio_joules(log, access_classes(world.network), stage.network.classes)
+    transfers: Mapping[str, IntArray] = log
+    if stage.pushes is not None:
+        devices["push_bytes"] = stage.pushes.bytes(last)
+        transfers = stage.pushes.transfers(log, last)
+    devices["radio_j"] = radio_joules(transfers, access_classes(world.network), stage.network.classes)
     devices["compute_j"] = stage.pace.joules(lived)
     devices["access"], devices["region"] = stage.network.classes, stage.network.regions
     return Result(

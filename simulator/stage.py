@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scenarios.schema.fleet import Blocking
 from scenarios.schema.persistence import NoBreaker, NoRetry
+from scenarios.schema.pushes import Pushes as PushesSpec
 from simulator.clock import MILLISECOND, Clock, ticks
 from simulator.departures import Departures, departures
 from simulator.exchange import Exchange
@@ -14,6 +15,7 @@ from simulator.network import Network
 from simulator.pace import Pace
 from simulator.payload import Payload
 from simulator.progress import Progress, Tell
+from simulator.pushes import Pushes
 from simulator.retry import Caller
 from simulator.watchdog import Watchdog
 from simulator.world import World
@@ -22,7 +24,7 @@ from simulator.world import World
 @dataclass(frozen=True)
 class Stage:
     """caller: what devices send by, where the scenario has retries or breakers. deadline: ticks that a blocking device
-    waits, None for asynchronous ones."""
+    waits, None for asynchronous ones. pushes: None where no new weights come."""
 
     world: World
     clock: Clock
@@ -33,6 +35,7 @@ class Stage:
     caller: Caller | None
     deadline: int | None
     progress: Progress
+    pushes: Pushes | None
 
     @classmethod
     def of(cls, world: World, seed: int, tell: Tell | None) -> Stage:
@@ -55,6 +58,7 @@ class Stage:
             caller=None if plain else Caller(clock, fleet, exchange, seed),
             deadline=max(round(waiting.deadline_ms * MILLISECOND), 1) if isinstance(waiting, Blocking) else None,
             progress=Progress(int(world.lengths.sum()), tell),
+            pushes=Pushes(world, fleet.pushes, seed, network, pace) if isinstance(fleet.pushes, PushesSpec) else None,
         )
 
     def play(self, end: Callable[[], None] | None = None) -> None:

@@ -23,7 +23,7 @@ class World:
     users: [m] who is replayed. steps: [m] interactions of each that are replayed, at least 1. first: [m] where these
     begin in `stamps`. stamps: recorded times in seconds, rising within a stream. answer_items: items in an answer.
     histories: [m] interactions of each before those that are replayed, 0 where absent. parameter_bytes: of generated
-    parameters in an answer.
+    parameters in an answer. push_bytes: of a refresh of the device's model. all_users: of the data, replayed or not.
     Device d replays users[d % m]: devices beyond the m-th are clones.
     """
 
@@ -38,6 +38,8 @@ class World:
     answer_items: int
     histories: IntArray | None = None
     parameter_bytes: int = 0
+    push_bytes: int = 0
+    all_users: int = 0
 
     @property
     def devices(self) -> int:

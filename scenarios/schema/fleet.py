@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.base import Block, Count, NonNegative, Positive, Share
 from scenarios.schema.persistence import Breaker, NoBreaker, NoRetry, Retry
+from scenarios.schema.pushes import AnyPushes, NoPushes
 
 
 class NoCatalogue(Block):
@@ -121,6 +122,8 @@ class Fleet(Block):
     null."""
     hardware: tuple[Hardware, ...] = ()
     """Classes of devices by their speed; shares add up to 1. Where empty, computing takes neither time nor energy."""
+    pushes: AnyPushes = NoPushes()
+    """Whether refreshed weights of the device's model come while it lives."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Fleet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -28,7 +28,7 @@ from worlds import HashOutcomes, footrules
 from analysis.summary import latency
 from models import srms, text
 from models.llms import causal
-from models.recommenders import prepare
+from models.recommenders import prepare, refreshed
 from scenarios.behaviour import Behaviour, save
 from scenarios.datasets import folder as published_folder
 from scenarios.datasets import obtain
@@ -38,11 +38,13 @@ from scenarios.schema import Scenario
 from scenarios.schema.base import Block
 from scenarios.schema.cloud import Cloud
 from scenarios.schema.data import Synthetic
+from scenarios.schema.pushes import Pushes
 from scenarios.schema.recommenders import CausalLlm
 from scenarios.split import split
 from simulator.cells import replication_seed
 from simulator.plan import KEEPS, broken
 from simulator.policies import AnyPolicy
+from simulator.pushes import learned_from
 from simulator.rehearse import rehearse
 from simulator.run import run
 from simulator.world import World
@@ -108,11 +110,18 @@ def of_streams(spec: AnyScenario) -> str:
 
 
 def of_models(spec: AnyScenario) -> str:
-    """What comes out of `recommenders`, `fusion`, `fleet.catalogue` and `fleet.adaptation`: ranks, signals, facts."""
+    """What comes out of `recommenders`, `fusion`, `fleet.catalogue`, `fleet.adaptation`, and the stages of
+    `fleet.pushes`: ranks, signals, facts."""
     fleet, signals = spec.fleet, ("footrule",)
     models = prepare(
         streams(spec), spec.recommenders, fleet.catalogue, spec.fusion, signals, print, False, fleet.adaptation
     )
+    if isinstance(fleet.pushes, Pushes):
+        # Of weights that know half of what is replayed; a device goes over to them at once.
+        population = models.population
+        half = replace(population, replay_from=population.replay_from + population.steps // 2)
+        pushed = refreshed(models, fleet.pushes, [half])
+        models = replace(models, srm_key=pushed.pushed[0], key=pushed.name)
     users = models.population.replayed
     steps = models.population.steps[users]
     ranks = [models.outcomes.ranks(users, np.full_like(users, cut), users * 0, steps) for cut in (-1, 0)]
@@ -121,6 +130,9 @@ def of_models(spec: AnyScenario) -> str:
     for model in {"srm", "llm", "generator"} & facts.keys():
         facts[model] = {name: value for name, value in facts[model].items() if name not in ("weights", "kind")}
     return digest(*ranks, *(signal.astype(np.float64) for signal in signals), facts)
+
+
+OF_PUSHES = "fleet.pushes[scheduled].stages"
 
 
 class Outcomes(HashOutcomes):
@@ -149,8 +161,13 @@ def of_runs(spec: AnyScenario) -> str:
         stamps=stamps,
         answer_items=20,
         histories=np.arange(10) * 3 % 7,
+        push_bytes=4000,
+        all_users=len(lengths),
     )
-    found = []
+    found: list[Any] = []
+    if isinstance(spec.fleet.pushes, Pushes):
+        found += learned_from(world, spec.fleet.pushes, [spec.seed])
+        lengths = np.tile(lengths, 1 + spec.fleet.pushes.count)
     for point in (point for family in spec.sweep.policies for point in family.points(reference)):
         for replication in range(spec.sweep.replications):
             seed = replication_seed(spec.seed, replication)
@@ -174,7 +191,7 @@ def outcome(path: str, text: str) -> str:
     spec = AnyScenario.model_validate_json(text)
     if path.startswith(("data.source", "data.split")):
         return of_streams(spec)
-    if path.startswith(("recommenders", "fusion", "fleet.catalogue", "fleet.adaptation")):
+    if path.startswith(("recommenders", "fusion", "fleet.catalogue", "fleet.adaptation", OF_PUSHES)):
         return of_models(spec)
     return of_judgement(spec) if path == "objective" else of_runs(spec)
 
@@ -182,7 +199,7 @@ def outcome(path: str, text: str) -> str:
 def level(path: str) -> str:
     """The part of the house in which a key acts, so that worlds without a change are run once."""
     of = ("data.source", "data.split", "recommenders", "fusion", "fleet.catalogue", "fleet.adaptation", "objective")
-    return next((part for part in of if path.startswith(part)), "")
+    return next((part for part in (*of, OF_PUSHES) if path.startswith(part)), "")
 
 
 def demand_witness(path: str, known: dict[str, Witness]) -> Witness:

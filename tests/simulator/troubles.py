@@ -107,7 +107,18 @@ def fleets(draw: st.DrawFn, plain: Fleet) -> Fleet:
     ]
     none = {"kind": "none"}
     adaptation = {"kind": "bias", "every": draw(st.integers(1, 4)), "steps": 1, "window": 20}
+    own = {"kind": "own", "again_s": draw(st.sampled_from([0.01, 0.3]))}
+    unmetered = {"kind": "unmetered", "wait_s": draw(st.sampled_from([0.0, 0.2])), "downlink_mbps": 1.0}
+    pushes = {
+        "kind": "scheduled",
+        "first_s": draw(st.sampled_from([0.0, 0.1])),
+        "every_s": draw(st.sampled_from([0.01, 0.2])),
+        "count": draw(st.integers(1, 3)),
+        "spread_s": draw(st.sampled_from([0.0, 0.3])),
+        "over": draw(st.sampled_from([own, unmetered, {**unmetered, "downlink_mbps": 0.1}])),
+    }
     new = {
+        "pushes": draw(st.sampled_from([none, pushes])),
         "adaptation": draw(st.sampled_from([none, adaptation])),
         "late_answers": draw(st.sampled_from(["discard", "use"])),
         "flight": draw(st.sampled_from(["single", "replace"])),
@@ -144,4 +155,11 @@ def rough_worlds(draw: st.DrawFn) -> World:
     else:  # hours in which nothing happens but the weather
         pace = pace.model_copy(update={"longest_gap_s": draw(st.sampled_from([0.02, 10.0]))})
     histories = draw(st.sampled_from([None, np.arange(len(world.users)) * 5 % 7]))
-    return replace(world, network=draw(networks()), fleet=draw(fleets(world.fleet)), pace=pace, histories=histories)
+    return replace(
+        world,
+        network=draw(networks()),
+        fleet=draw(fleets(world.fleet)),
+        pace=pace,
+        histories=histories,
+        push_bytes=draw(st.sampled_from([0, 5000])),
+    )

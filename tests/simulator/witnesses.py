@@ -23,6 +23,7 @@ from scenarios.schema import (
     stages,
 )
 from scenarios.schema.adaptation import Bias, LastLayer, LowRank
+from scenarios.schema.pushes import OwnNetwork, Pushes, Unmetered
 from simulator.policies.bucket import BucketFamily
 from simulator.policies.footrule import FootruleFamily
 from simulator.policies.intellectreq import IntellectReqFamily
@@ -54,6 +55,7 @@ def between(*values: Any, at: str = "", given: Document | None = None) -> Witnes
 TRAINING = {"epochs": 1, "batch_size": 8, "learning_rate": 0.02}
 
 
+RETRAINED = [{"kind": "retraining", "training": TRAINING}]
 GENERATED = {"wire": "fp16", "training": TRAINING}
 
 
@@ -108,6 +110,14 @@ def typical(folder: Path) -> Typical:
             "training": base()["recommenders"]["srm"]["training"],
         },
         **{each: {"training": TRAINING} for each in get_args(get_args(stages.Stage)[0])},
+        Pushes: {
+            "first_s": 1.0,
+            "every_s": 2.0,
+            "spread_s": 1.0,
+            "stages": [{"kind": "retraining", "training": TRAINING}],
+        },
+        Unmetered: {"wait_s": 1.0},
+        OwnNetwork: {"again_s": 1.0},
         fleet.PopularCatalogue: {"items": 6},
         **{each: {"every": 3, "learning_rate": 0.5} for each in (Bias, LastLayer)},
         LowRank: {"every": 3, "learning_rate": 0.5, "rank": 2},
@@ -171,6 +181,8 @@ ALIKE = (
     (r"^recommenders\.generator\[(duet|solid)\]\.(?=layers|wire|lag|heads_trainable|as_released)", "generated."),
     (r"^recommenders\.generator\[(duet|solid)\]\.training", "training"),
     (r"^recommenders\.(srm(\.stages\[[^]]*\])?|llm\[(causal|pretrained|t5)\])\.training", "training"),
+    (r"^fleet\.pushes\[[^]]*\]\.stages\[[^]]*\]\.training", "training"),
+    (r"^fleet\.pushes\[[^]]*\]\.stages\[", "recommenders.srm.stages["),
     (r"^fleet\.adaptation\[[^]]*\]\.(?!rank$)", "fleet.adaptation[]."),
 )
 """Keys that one witness speaks for: each class of access has the keys of the network itself."""
@@ -335,6 +347,17 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "fusion.gate": between(None, 0.3, given={"fusion.over": "probabilities"}),
         "fleet.catalogue": Witness(),
         "fleet.catalogue[popular].items": between(5, 20),
+        "fleet.pushes": Witness(),
+        "fleet.pushes[scheduled].first_s": between(0.0, 3.0),
+        "fleet.pushes[scheduled].every_s": between(1.0, 3.0, given={"fleet.pushes[scheduled].count": 3}),
+        "fleet.pushes[scheduled].count": between(1, 3),
+        "fleet.pushes[scheduled].spread_s": between(0.0, 4.0),
+        "fleet.pushes[scheduled].making_s": between(0.0, 2.0, given={"fleet.pushes[scheduled].first_s": 4.0}),
+        "fleet.pushes[scheduled].stages": Witness(),
+        "fleet.pushes[scheduled].over": Witness(),
+        "fleet.pushes[scheduled].over[own].again_s": between(0.5, 3.0, given={"network.loss": 0.5}),
+        "fleet.pushes[scheduled].over[unmetered].wait_s": between(0.5, 3.0),
+        "fleet.pushes[scheduled].over[unmetered].downlink_mbps": between(0.01, 0.1),
         "fleet.adaptation": Witness(),
         "fleet.adaptation[].every": between(2, 4),
         "fleet.adaptation[].steps": between(0, 1, 5),

@@ -107,11 +107,11 @@ class HashDevice:
         self._cut = NOTHING
 
     def look(self, step: int) -> None:
-        assert step == self._step + 1, "every interaction is looked at, in order"
+        assert self._step in (step - 1, -1), "every interaction since it came is looked at, in order"
         self._step = step
 
     def hold(self, cut: int) -> None:
-        assert self._cut < cut <= self._step, "never an older list over a newer one"
+        assert self._step == -1 or self._cut < cut <= self._step, "never an older list over a newer one"
         self._cut = cut
 
     def rank(self) -> int:
@@ -144,13 +144,14 @@ def world(
         first=first,
         stamps=np.arange(total, dtype=np.float64) if stamps is None else np.array(stamps),
         answer_items=LIST,
+        all_users=3 * len(lengths) + 1,
     )
 
 
 def outcomes(world: World) -> HashOutcomes:
-    steps = np.zeros(world.users.max() + 1, np.int64)
+    steps = np.zeros(world.all_users, np.int64)
     steps[world.users] = world.steps
-    return HashOutcomes(steps)
+    return HashOutcomes(np.tile(steps, 4))  # of as many versions of the device's model as a world may have
 
 
 def budgeted(rule: dict[str, Any]) -> st.SearchStrategy[Policy]:

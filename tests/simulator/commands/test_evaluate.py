@@ -109,7 +109,7 @@ def test_fresh_lists_are_those_of_devices_that_always_ask_and_wait(scenario: Pat
 
 
 @pytest.mark.parametrize("asked", [["--models", "sasrec+bert"], ["--lists"]])
-def test_unknown_stages_and_lists_without_a_replay_are_refused(scenario: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_unknown_stages_and_lists_of_no_replay_are_refused(scenario: Path, tmp_path: Path, asked: list[str]) -> None:
     assert evaluate(scenario, *asked, "--out", tmp_path / "out") == 2
     assert not (tmp_path / "out").exists()
 
