@@ -55,7 +55,7 @@ class Distillation(Block):
     position_scale: Positive = 1.0
     """Places over which the weight of a place falls to 1/e."""
     confidence_weight: NonNegative = 0.5
-    confidence: Literal["truth", "candidate"] = "candidate"
+    confidence: Literal["truth", "candidate"] = "truth"
     """How near the cloud's model was to the item taken, as in the paper, or to each candidate, as in its code."""
     consistency_weight: NonNegative = 0.1
     """Of what the student would list itself, as it is at that step."""

@@ -59,7 +59,9 @@ def test_weights_together_are_those_of_the_released_code() -> None:
     scores[0, [3, 7, *range(50, 58)]] = 1
     told = [0.240, 0.120, 0.076, 0.159, 0.054, 0.051, 0.051, 0.150, 0.050, 0.050]
     for loss in ("softmax", "released"):
-        weights = list_weights(Distillation(loss=loss), TEN, torch.zeros(1, 10), torch.tensor([0]), scores)
+        weights = list_weights(
+            Distillation(loss=loss, confidence="candidate"), TEN, torch.zeros(1, 10), torch.tensor([0]), scores
+        )
         assert weights[0].tolist() == pytest.approx(told, abs=6e-4)
 
 
@@ -76,9 +78,9 @@ def lists(rows: int, length: int, scale: float, seed: int) -> tuple[Tensor, Tens
 @given(st.integers(1, 20), st.integers(1, 50), st.floats(0, 1e4), st.integers(0, 999), st.sampled_from(["a", "b", "c"]))
 def test_weights_of_a_list_add_up_to_one(count: int, length: int, scale: float, seed: int, which: str) -> None:
     stage = {
-        "a": Distillation(candidates=count),
+        "a": Distillation(candidates=count, confidence="candidate"),
         "b": Distillation(candidates=count, loss="released"),
-        "c": Distillation(candidates=count, confidence="truth"),
+        "c": Distillation(candidates=count),
     }[which]
     listed, theirs = lists(5, length, scale, seed)
     weights = list_weights(stage, listed, theirs, torch.arange(5), torch.randn(5, 60))
@@ -94,7 +96,7 @@ def test_consistency_follows_the_student_as_it_changes() -> None:
     before[0, [0, 4, 5]] = after[0, [1, 2, 3]] = 1
     assert consistency(listed, before).tolist() == [[1, 0, 0]]
     assert consistency(listed, after).tolist() == [[0, 1, 1]]
-    stage = Distillation(candidates=3)
+    stage = Distillation(candidates=3, confidence="candidate")
     weighed = [list_weights(stage, listed, torch.zeros(1, 3), torch.tensor([0]), each) for each in (before, after)]
     assert not torch.equal(*weighed)
 
@@ -104,7 +106,7 @@ def test_confidence_tells_candidates_apart_however_far_away_they_are(scale: floa
     theirs = scale * torch.tensor([[-1.0, -2.0, -4.0, -5.0]])
     listed = torch.tensor([[5, 6, 7, 8]])
     given = (listed, theirs, torch.tensor([6]), torch.zeros(1, 60))
-    weights = list_weights(only("confidence_weight", candidates=4), *given)[0]
+    weights = list_weights(only("confidence_weight", confidence="candidate", candidates=4), *given)[0]
     assert torch.log(weights[0] / weights).tolist() == pytest.approx([0, 0.25, 0.75, 1], abs=1e-5)
     released = list_weights(only("confidence_weight", candidates=4, loss="released"), *given)[0]
     told = torch.exp(-torch.tensor([0.0, 1, 3, 4]) * scale) + 1e-8
@@ -120,7 +122,7 @@ def test_a_list_that_had_the_item_taken_high_counts_more() -> None:
     """Of the paper's confidence: the item stands first, in the middle of the scores, last, and nowhere."""
     listed = torch.tensor([[5, 6, 7]]).repeat(4, 1)
     theirs = torch.tensor([[2.0, 1, 0]]).repeat(4, 1)
-    stage = only("confidence_weight", confidence="truth", candidates=2)
+    stage = only("confidence_weight", candidates=2)
     sums = list_weights(stage, listed, theirs, torch.tensor([5, 6, 7, 8]), torch.zeros(4, 60)).sum(1)
     assert torch.log(sums[0] / sums).tolist() == pytest.approx([0, 0.5, 1, 1], abs=1e-5)
 
