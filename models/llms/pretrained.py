@@ -96,7 +96,8 @@ class Pretrained(nn.Module):
         that is to change what is read would otherwise throw about what is said, for states are long.
         """
         table = self.items if self.said is None else self.said
-        return states @ table.weight.T * states.shape[-1] ** -0.5
+        logits: Tensor = states @ table.weight.T
+        return logits * float(states.shape[-1] ** -0.5)
 
     def loss(self, items: Tensor) -> Tensor:
         """[B, T] windows (right-padded with `PAD`) -> mean cross-entropy of each item given those before."""
@@ -180,7 +181,7 @@ def _around(whole: Any, n_items: int, spec: PretrainedLlm, base: str, halves: bo
     if said.shape[1] != read.shape[1]:
         raise ModelError(f"{KEY}: {spec.model}: reads vectors of {read.shape[1]}, but says {said.shape[1]}")
     network = whole.base_model
-    network.set_input_embeddings(nn.Embedding.from_pretrained(read.new_empty(0, read.shape[1])))
+    network.set_input_embeddings(nn.Embedding(0, read.shape[1], _weight=read.new_empty(0, read.shape[1])))
     keep_layers(network, spec)
     _check(network, read.shape[1], spec)
     untuned = choose_tuned(network, spec, halves)

@@ -17,6 +17,7 @@ from scenarios.errors import ScenarioError
 from scenarios.load import LIBRARY, dump, find, load
 from scenarios.schema import Scenario
 from scenarios.schema.data import Imported, MomentSplit
+from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.recommenders import LocalLlm, LocalT5
 from simulator.policies import AnyPolicy
 
@@ -187,6 +188,27 @@ def test_paths_are_relative_to_the_file(kind: str, tmp_path: Path, monkeypatch: 
     (model / "config.json").unlink()
     assert refusal(tmp_path, text)[0].endswith("model: lacks config.json, expected a Hugging Face model")
     assert refusal(tmp_path, text.replace("mine}", "mine, users: 2}"))[-1].endswith("users: 2: the data set has 1")
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("smollm2-135m", "smollm2-135m"),
+        ("owner/model", "owner/model"),
+        ("./mine", "{folder}/mine"),
+        ("mine", "{folder}/mine"),
+        ("./gone", "./gone: no such folder, expected a Hugging Face model"),
+    ],
+)
+def test_a_pretrained_model_is_a_folder_where_there_is_one(tmp_path: Path, model: str, meant: str) -> None:
+    (tmp_path / "mine").mkdir()
+    text = f"{HEAD}recommenders: {{llm: {{kind: pretrained, model: {model}}}}}\n"
+    if "no such" in meant:
+        assert refusal(tmp_path, text)[0].endswith("gone: no such folder, expected a Hugging Face model")
+        return
+    llm = load(write(tmp_path, text), Schema).recommenders.llm
+    assert isinstance(llm, PretrainedLlm)
+    assert Path(llm.model) == Path(meant.format(folder=tmp_path))
 
 
 def leaves(node: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
