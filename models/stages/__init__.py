@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from scenarios.schema.recommenders import Srm as Spec
@@ -31,6 +32,17 @@ REWRITTEN = {
 """The matrix of each kind of device's model that a parameter adapter rewrites."""
 SHAPES = {"sasrec": (1, 1), "gru4rec": (3, 1), "ttt4rec": (1, 4), "din": (1, 1)}
 """Its rows and columns, in widths of the model."""
+
+CONTROLS: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    "distillation": {"lists": {"embedding_weight": 0.0}, "vectors": {"ranking_weight": 0.0}},
+    "mergenet": {"noise": {"source": "noise"}, "none": {"source": "none"}},
+}
+"""What a stage has to be held against, by name: the settings in which that differs."""
+
+
+def control(stage: Stage, name: str) -> Stage:
+    """The stage with a control's settings, all else as it is. Raises `KeyError` where its kind has none so named."""
+    return stage.model_copy(update=CONTROLS.get(stage.kind, {})[name])
 
 
 def changed_bytes(stage: Stage, srm: Spec, whole: int) -> int:

@@ -4,12 +4,12 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from models import srms
 from models.llms import causal
-from models.stages import REWRITTEN, SHAPES, changed_bytes, mergenet
+from models.stages import CONTROLS, REWRITTEN, SHAPES, changed_bytes, control, mergenet
 from models.stages.mergenet import displacement, learn, rewritten, source
 from models.stages.parameter_adapter import Adapter, CrossAttention, low_rank, noise_like, rms
 from models.trained import key as plain_key
@@ -20,7 +20,7 @@ from scenarios.cache import home
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, Srm, SrmKind
-from scenarios.schema.stages import Cooperative, Distillation, MergeNet, Retraining
+from scenarios.schema.stages import Cooperative, Distillation, MergeNet, Retraining, Stage
 from scenarios.schema.training import Training
 
 SHORT = Training(epochs=1, batch_size=8)
@@ -208,6 +208,18 @@ def test_a_training_that_was_stopped_begins_anew(population: Population, monkeyp
     (home() / "training" / name / "checkpoint-1").mkdir(parents=True)
     assert taught(population) == name
     assert left == [False, False]
+
+
+def test_each_control_is_the_stage_with_its_settings_changed() -> None:
+    stage = MergeNet(rank=4)
+    assert control(stage, "noise") == MergeNet(rank=4, source="noise")
+    assert control(stage, "none") == MergeNet(rank=4, source="none")
+    assert control(Distillation(candidates=5), "lists") == Distillation(candidates=5, embedding_weight=0)
+    for kind, named in CONTROLS.items():
+        made = TypeAdapter[Any](Stage).validate_python({"kind": kind})
+        assert len({made, *(control(made, name) for name in named)}) == 1 + len(named)
+    with pytest.raises(KeyError):
+        control(Retraining(), "noise")
 
 
 def test_widths_that_heads_do_not_divide_are_refused() -> None:
