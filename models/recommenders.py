@@ -441,7 +441,6 @@ def refreshed(recommenders: Recommenders, spec: Pushes, learned_from: Sequence[P
     if recommenders.spec.generator is not None:
         raise UserError("fleet.pushes: scheduled, but recommenders.generator trains the device's model; expected none")
     models, key, keys = recommenders.spec, recommenders.srm_key, []
-    assert models.llm is not None, "a cloud without a generator has a language model"
     for k, population in enumerate(learned_from):
         label = f"refreshing the device's model ({k + 1} of {len(learned_from)})"
         for stage in spec.stages:

@@ -107,7 +107,7 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
 
 
 def train_srm(
-    population: Population, spec: SrmSpec, llm: LlmSpec, label: str, announce: Announce, progress: bool
+    population: Population, spec: SrmSpec, llm: LlmSpec | None, label: str, announce: Announce, progress: bool
 ) -> str:
     """The same for the device's model with all its stages; those that ask the cloud's model have that trained first.
 
@@ -128,21 +128,30 @@ def train_srm(
 def teach_once(
     population: Population,
     spec: SrmSpec,
-    llm: LlmSpec,
+    llm: LlmSpec | None,
     stage: Stage,
     before: str,
     label: str,
     announce: Announce,
     progress: bool,
 ) -> str:
-    """Have a stage done to the model of the key `before`; gives the key of the outcome."""
+    """Have a stage done to the model of the key `before`; gives the key of the outcome.
+
+    Raises `ModelError` where it asks a language model and there is none.
+    """
     teacher = asked = ""
     if stages.FROM_THE_CLOUD[stage.kind]:
+        if llm is None:
+            raise ModelError(f"recommenders.llm: null, but the stage {stage.kind} learns from the cloud's model")
         teacher = train_once(population, llm, "training the cloud's model", announce, progress)
         asked = content_key(teacher, *searched_by(llm))
     code = weights.code_digest(*TRAINING, *sources(spec), *stages.sources(stage))
     streams = weights.population_key(population)
     name = content_key("stage", before, streams, asked, stage.model_dump(), code)
+
+    def open_teacher() -> Llm:
+        assert llm is not None, "a stage that asks no teacher asked for it"
+        return open_llm(population.behaviour.n_items, llm, teacher)
 
     def make() -> tuple[Any, weights.Facts]:
         from models import srms
@@ -153,7 +162,7 @@ def teach_once(
             population,
             fresh=lambda: srms.build(items, spec),
             pupil=lambda: open_srm(items, spec, before).train(),
-            teacher=lambda: open_llm(items, llm, teacher),
+            teacher=open_teacher,
             teacher_key=asked,
             window=spec.window,
             key=name,
@@ -271,7 +280,7 @@ def sized(population: Population, spec: LlmSpec, announce: Announce) -> Llm:
 
 
 def trained(
-    population: Population, spec: SrmSpec | LlmSpec, llm: LlmSpec, label: str, announce: Announce, progress: bool
+    population: Population, spec: SrmSpec | LlmSpec, llm: LlmSpec | None, label: str, announce: Announce, progress: bool
 ) -> tuple[Srm | Llm, weights.Facts]:
     """A model by itself, not in training, and its facts; it is trained first if it is not yet.
 

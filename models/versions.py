@@ -1,8 +1,8 @@
-"""Several versions of a device's model over the same streams: the outcomes of version k are those of user + k * users."""
+"""Versions of a device's model over the same streams: the outcomes of version k are those of user + k * users."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,36 @@ class Versions:
         version, of = divmod(user, self._users)
         return self._stores[version].signal(name, of, cut, start, stop)
 
+    def signals(
+        self, name: str, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray
+    ) -> npt.NDArray[Any]:
+        """See `Outcomes`."""
+        return self._over_all(
+            users, cuts, starts, stops, lambda store, *runs: store.signals(name, *runs), np.dtype(np.float64)
+        )
+
     def ranks(self, users: IntArray, cuts: IntArray, starts: IntArray, stops: IntArray) -> npt.NDArray[np.uint16]:
         """See `Outcomes`."""
+        return self._over_all(users, cuts, starts, stops, lambda store, *runs: store.ranks(*runs), np.dtype(np.uint16))
+
+    def _over_all(
+        self,
+        users: IntArray,
+        cuts: IntArray,
+        starts: IntArray,
+        stops: IntArray,
+        read: Callable[..., npt.NDArray[Any]],
+        dtype: np.dtype[Any],
+    ) -> npt.NDArray[Any]:
+        """What each run's own version says, one run after the other."""
         version, lengths = users // self._users, stops - starts
-        ranks = np.zeros(int(lengths.sum()), np.uint16)
+        values = np.zeros(int(lengths.sum()), dtype)
         for k, store in enumerate(self._stores):
-            mine = np.flatnonzero(version == k)
-            if len(mine):
-                made = store.ranks(users[mine] % self._users, cuts[mine], starts[mine], stops[mine])
-                ranks[np.repeat(version == k, lengths)] = made
-        return ranks
+            mine = version == k
+            if mine.any():
+                found = read(store, users[mine] % self._users, cuts[mine], starts[mine], stops[mine])
+                values[np.repeat(mine, lengths)] = found
+        return values
 
     def refresh(self) -> None:
         """Take over what other processes have made since."""

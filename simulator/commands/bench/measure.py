@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from models.live import Live
 from models.speed import speeds
+from scenarios.errors import ScenarioError
 from simulator.commands.bench import engine, growth, limits
 from simulator.policies import AnyScenario
 from simulator.preparation import prepare_experiment
@@ -60,7 +62,10 @@ def measure(scenario: AnyScenario, sizes: Sizes, say: Callable[[str], None]) -> 
     rate, cold, warm_rate = median(lives), median(c.rate for c in colds), median(w.rate for w in warms)
     simpy, engine_s = median(simples), median(works)
     say("the models alone")
-    model = speeds(experiment.recommenders.live(), sizes.seconds)
+    live_models = experiment.recommenders.live()
+    if not isinstance(live_models, Live):
+        raise ScenarioError("fleet.pushes: scheduled; a benchmark is of one version of the device's model")
+    model = speeds(live_models, sizes.seconds)
     say("a queue, through other simulators")
     peers = [limits.customers_a_second(sizes.customers, scenario.seed + r) for r in range(sizes.repetitions)]
     customers = {name: _median([each[name] for each in peers]) for name in peers[0]}

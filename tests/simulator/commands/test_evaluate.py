@@ -16,7 +16,8 @@ from scenarios.behaviour import save
 from scenarios.datasets.synthetic import generate
 from scenarios.schema.data import Synthetic
 from simulator.commands import main
-from simulator.commands.evaluate import _read, _specs
+from simulator.commands.contest import contestants
+from simulator.commands.evaluate import _read
 from simulator.experiment import read, run
 
 SMALL: dict[str, Any] = {
@@ -100,6 +101,17 @@ def test_stages_stand_beside_their_control(scenario: Path, tmp_path: Path) -> No
     assert (table["gain"][1:] != 0).all()
 
 
+def test_what_is_generated_and_what_devices_learn_stand_beside_the_static_model(scenario: Path, tmp_path: Path) -> None:
+    names = "gru4rec,duet,gru4rec+bias"
+    asked = ("--protocol", "replay", "--models", names, "--lists", "--out", tmp_path / "out")
+    assert evaluate(scenario, *asked, "--set", "recommenders.srm.training.learning_rate=0.02") == 0
+    table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("model")
+    assert table.index.tolist() == names.split(",")
+    assert (table["gain"][1:] != 0).all()
+    assert (table["list_gain"][1:] != 0).all()
+    assert table["parameters"]["duet"] > table["parameters"]["gru4rec"] == table["parameters"]["gru4rec+bias"]
+
+
 def test_fresh_lists_are_those_of_devices_that_always_ask_and_wait(scenario: Path, tmp_path: Path) -> None:
     asked = ["sweep.policies=[{kind: always}]", "fleet.waiting={kind: blocking, deadline_ms: 60000}"]
     ran = run(read(scenario, asked), out=tmp_path / "run").curve.iloc[0]
@@ -108,7 +120,7 @@ def test_fresh_lists_are_those_of_devices_that_always_ask_and_wait(scenario: Pat
     assert row["list_ndcg_at_10"] == pytest.approx(ran["ndcg_at_10"])
 
 
-@pytest.mark.parametrize("asked", [["--models", "sasrec+bert"], ["--lists"]])
+@pytest.mark.parametrize("asked", [["--models", "sasrec+bert"], ["--models", "duet+bias"], ["--lists"]])
 def test_unknown_stages_and_lists_of_no_replay_are_refused(scenario: Path, tmp_path: Path, asked: list[str]) -> None:
     assert evaluate(scenario, *asked, "--out", tmp_path / "out") == 2
     assert not (tmp_path / "out").exists()
@@ -134,5 +146,7 @@ def test_data_may_be_named_instead_of_a_scenario(tmp_path: Path) -> None:
 
 def test_settings_of_one_kind_are_not_given_to_another(scenario: Path) -> None:
     din = read(scenario, ["recommenders.srm.kind=din", "recommenders.srm.options={negatives: 8}"])
-    assert [spec.options for name in ("din", "sasrec") for spec in _specs(din, name, 1)] == [{"negatives": 8}, {}]
-    assert [spec.training.seed for spec in _specs(din, "llm", 3)] == [0, 1, 2]
+    made = [contestants(din, name, 1)[0].models.srm.options for name in ("din", "sasrec")]
+    assert made == [{"negatives": 8}, {}]
+    llms = [one.models.llm for one in contestants(din, "llm", 3)]
+    assert [llm.training.seed for llm in llms if llm is not None] == [0, 1, 2]
