@@ -34,6 +34,8 @@ from scenarios.schema.pretrained import PretrainedLlm
 
 BASE = "base"
 """Under which name the digest of the untuned network lies among the weights."""
+SETTLED = 16
+"""Random histories on which it is measured how long and how alike the network's states are."""
 UNTITLED = 0.1
 """Deviation of the noise by which items without titles differ at first, in deviations of the words' vectors."""
 
@@ -48,6 +50,8 @@ class Pretrained(nn.Module):
 
     JUDGED: ClassVar[int] = 1_000
     base: Tensor
+    spread: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -66,6 +70,8 @@ class Pretrained(nn.Module):
         self.items = nn.Embedding(n_items, width)
         self.said = nn.Embedding(n_items, width) if said else None
         self.begin = nn.Parameter(torch.zeros(width))
+        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(width))
         self.register_buffer(BASE, torch.tensor(list(bytes.fromhex(base)), dtype=torch.uint8))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -77,27 +83,40 @@ class Pretrained(nn.Module):
         return made
 
     def encode(self, items: Tensor) -> Tensor:
-        """[B, T] ids (right-padded with `PAD`) -> [B, T, width] hidden states after each item."""
+        """[B, T] ids (right-padded with `PAD`) -> [B, T, width] states after each item."""
+        states = self._hidden(items) / self.spread + self.shift
+        return functional.dropout(states, self.dropout, self.training)
+
+    def _hidden(self, items: Tensor) -> Tensor:
         vectors: Tensor = self.items(items.clamp(min=0))
         vectors = functional.dropout(vectors, self.dropout, self.training)
         read = torch.cat([self.begin.expand(len(items), 1, -1), vectors], 1)
         with torch.autocast(read.device.type, torch.bfloat16, enabled=self.halves):
             hidden: Tensor = self.network(inputs_embeds=read, use_cache=False).last_hidden_state
-        return functional.dropout(hidden[:, 1:].to(vectors.dtype), self.dropout, self.training)
+        return hidden[:, 1:].to(vectors.dtype)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Measure, on random histories, by what to divide and shift the network's hidden states.
+
+        They all point much the same way (Ethayarajh, EMNLP 2019), so that what tells one history from another would be
+        learned far more slowly than what is popular. Afterwards both parts are about sqrt(width) long.
+        """
+        some = torch.randint(self.n_items, (SETTLED, self.window), generator=torch.Generator().manual_seed(0))
+        hidden = self._hidden(some.to(self.begin.device)).flatten(0, 1)
+        mean = hidden.mean(0)
+        self.spread.copy_((hidden - mean).square().mean().sqrt())
+        self.shift.copy_(len(mean) ** 0.5 * functional.normalize(mean, dim=0) - mean / self.spread)
 
     def contexts(self, seen: IntArray) -> IntArray:
         """See `models.llms.causal.context_starts`."""
         return context_starts(seen, self.window)
 
     def score_all(self, states: Tensor) -> Tensor:
-        """[N, width] hidden states -> [N, n_items] logits of the next item.
-
-        Scaled as T5 scales what it says by the table that it reads by (Raffel et al., JMLR 2020): a step of a table
-        that is to change what is read would otherwise throw about what is said, for states are long.
-        """
+        """[N, width] states -> [N, n_items] logits of the next item."""
         table = self.items if self.said is None else self.said
         logits: Tensor = states @ table.weight.T
-        return logits * float(states.shape[-1] ** -0.5)
+        return logits * float(states.shape[-1] ** -0.25)
 
     def loss(self, items: Tensor) -> Tensor:
         """[B, T] windows (right-padded with `PAD`) -> mean cross-entropy of each item given those before."""
@@ -138,6 +157,7 @@ def build(behaviour: Behaviour, spec: PretrainedLlm, announce: Callable[[str], N
             model.said.weight.copy_(_first_vectors(said, tokenizer, titles, folder))
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         model.begin.copy_(read.mean(0) if begin is None else read[begin])
+    model.eval().settle()
     return model
 
 
@@ -181,7 +201,9 @@ def _around(whole: Any, n_items: int, spec: PretrainedLlm, base: str, halves: bo
     if said.shape[1] != read.shape[1]:
         raise ModelError(f"{KEY}: {spec.model}: reads vectors of {read.shape[1]}, but says {said.shape[1]}")
     network = whole.base_model
-    network.set_input_embeddings(nn.Embedding(0, read.shape[1], _weight=read.new_empty(0, read.shape[1])))
+    network.set_input_embeddings(
+        nn.Embedding(0, read.shape[1], _weight=read.new_empty(0, read.shape[1])).requires_grad_(False)
+    )
     keep_layers(network, spec)
     _check(network, read.shape[1], spec)
     untuned = choose_tuned(network, spec, halves)

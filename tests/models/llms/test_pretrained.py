@@ -25,6 +25,8 @@ from scenarios.population import Population
 from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.training import Training
 
+MEASURED = {"base", "spread", "shift"}
+"""What is kept, but neither tuned nor counted."""
 TITLES = ("heat", "toy story", "alien", "the story of a toy", "", "two heat", "alien two")
 
 
@@ -94,7 +96,7 @@ def test_before_tuning_it_says_what_the_network_says(streams: Population, folder
     begin = network.model.embed_tokens.weight[WORDS.index("<s>")]
     vectors = torch.cat([begin[None, None], model.items(items)], 1)
     states = network.model(inputs_embeds=vectors).last_hidden_state[:, 1:]
-    torch.testing.assert_close(model.encode(items), states)
+    torch.testing.assert_close((model.encode(items) - model.shift) * model.spread, states)
 
 
 @torch.no_grad()
@@ -103,7 +105,7 @@ def test_layers_are_kept_from_the_first(streams: Population, folder: Path) -> No
     network = LlamaForCausalLM.from_pretrained(folder, num_hidden_layers=1).eval()
     vectors = torch.cat([model.begin[None, None], model.items(torch.tensor([[3, 1]]))], 1)
     states = network.model(inputs_embeds=vectors).last_hidden_state[:, 1:]
-    torch.testing.assert_close(model.encode(torch.tensor([[3, 1]])), states)
+    torch.testing.assert_close((model.encode(torch.tensor([[3, 1]])) - model.shift) * model.spread, states)
     refused(streams.behaviour, "3: .* has a stack of 2", folder, layers=3)
 
 
@@ -121,14 +123,14 @@ def test_adapters_and_item_vectors_are_tuned_and_kept_and_nothing_else_is_touche
     kept = tensors_in(path)
     layers = [f"network.layers.{layer}.self_attn.{part}_proj.lora_{side}.default.weight"
               for layer in range(2) for part in "qv" for side in "AB"]  # fmt: skip
-    assert sorted(kept) == sorted([*layers, "items.weight", "begin", "base"])
-    assert {name for name, _ in model.named_parameters()} == set(kept) - {"base"}
+    assert sorted(kept) == sorted([*layers, "items.weight", "begin", *MEASURED])
+    assert {name for name, _ in model.named_parameters()} == set(kept) - MEASURED
     for name, weight in start.named_parameters():
         assert not torch.equal(weight, kept[name]), f"{name} was not tuned"
     whole = sum(weight.numel() for weight in network.parameters()) - network.embed_tokens.weight.numel()
     facts = weights.read_facts(path.stem)
     assert facts is not None
-    assert facts.parameters == whole + sum(weight.numel() for name, weight in kept.items() if name != "base")
+    assert facts.parameters == whole + sum(weight.numel() for name, weight in kept.items() if name not in MEASURED)
 
 
 def test_full_tuning_changes_every_weight(streams: Population, folder: Path) -> None:
@@ -137,7 +139,7 @@ def test_full_tuning_changes_every_weight(streams: Population, folder: Path) -> 
     for name, weight in LlamaForCausalLM.from_pretrained(folder).model.named_parameters():
         if not name.startswith("embed_tokens"):
             assert not torch.equal(kept[f"network.{name}"], weight), f"{name} was not tuned"
-    assert {name for name, _ in model.named_parameters()} == set(kept) - {"base"}
+    assert {name for name, _ in model.named_parameters()} == set(kept) - MEASURED
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -171,6 +173,17 @@ def test_batched_states_give_the_lists_of_one_by_one(streams: Population, folder
         np.testing.assert_allclose(scores, logits[row, ids], rtol=1e-6)
         np.testing.assert_allclose(scores, np.sort(logits[row, left])[::-1][:12], rtol=1e-6)
         assert not set(ids.tolist()) & set(history.tolist())
+
+
+@torch.no_grad()
+def test_states_of_unlike_histories_are_unlike_from_the_start(streams: Population, folder: Path) -> None:
+    """What they have in common is no longer than what tells them apart, however much alike the network's own are."""
+    model = made(streams.behaviour, folder, window=20)
+    histories = torch.randint(model.n_items, (40, 20), generator=torch.Generator().manual_seed(8))
+    states = model.encode(histories).flatten(0, 1)
+    common = states.mean(0)
+    assert common.norm() == pytest.approx(4.0, rel=0.2)  # the square root of the width
+    assert (states - common).square().mean().sqrt() == pytest.approx(1.0, rel=0.1)
 
 
 def test_copies_share_what_is_not_tuned(streams: Population, folder: Path) -> None:
