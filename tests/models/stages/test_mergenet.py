@@ -131,6 +131,19 @@ def test_the_matrix_that_is_read_is_the_last_that_leads_out_of_a_feed_forward_ne
         source(MergeNet(), nn.Linear(2, 2))
 
 
+def test_what_adapters_of_the_cloud_s_model_have_learned_is_read_too() -> None:
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(1)
+    llm = causal.build(60, LLM)
+    before = source(MergeNet(rank=4), llm)
+    peft.inject_adapter_in_model(peft.LoraConfig(r=2, target_modules=["down_proj"]), llm.network)
+    torch.testing.assert_close(source(MergeNet(rank=4), llm), before)
+    layer = llm.network.model.layers[1].mlp.down_proj
+    nn.init.normal_(layer.lora_B["default"].weight)
+    whole = layer.weight + layer.scaling["default"] * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    torch.testing.assert_close(source(MergeNet(rank=4), llm), low_rank(whole.detach(), 4))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_matrix_that_is_rewritten_has_the_bytes_that_are_pushed(kind: SrmKind) -> None:
     spec = SRM.model_copy(update={"kind": kind})
