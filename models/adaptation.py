@@ -126,12 +126,12 @@ class Adapter:
                 weight[some], bias[some] = self._train(
                     weight[some], bias[some], lived[rows[some]], taken[rows[some]], known[some]
                 )
-            count = np.minimum(steps[:alive] - start, self._spec.every)
-            whose = torch.from_numpy(np.repeat(np.arange(alive), count)).to(device)
-            here = lived[torch.from_numpy(spans(base[:alive] + early[:alive] + start, count)).to(device)]
-            there = torch.from_numpy(spans(into[:alive] + start, count)).to(device)
-            moved = torch.einsum("nwr,nr->nw", weight[whose], here @ self._directions.T)
-            adapted[there] = here + moved + bias[whose]
+            shown = np.arange(self._spec.every) < (steps[:alive] - start)[:, None]
+            places = base[:alive, None] + early[:alive, None] + start + np.arange(self._spec.every)
+            here = lived[torch.from_numpy(np.where(shown, places, 0)).to(device)]
+            made = here + (here @ self._directions.T) @ weight.transpose(1, 2) + bias[:, None]
+            there = into[:alive, None] + start + np.arange(self._spec.every)
+            adapted[torch.from_numpy(there[shown]).to(device)] = made[torch.from_numpy(shown).to(device)]
 
     def _train(
         self, weight: Tensor, bias: Tensor, states: Tensor, items: Tensor, known: Tensor

@@ -102,11 +102,19 @@ def fleets(draw: st.DrawFn, plain: Fleet) -> Fleet:
     }
     share = draw(st.sampled_from([0.2, 0.5]))
     hardware = [
-        {"share": share, "srm_ms": 3.0, "srm_sigma": draw(st.sampled_from([0.0, 0.6])), "adaptation_ms": 0.5},
+        {"share": share, "srm_ms": 3.0, "srm_sigma": draw(st.sampled_from([0.0, 0.6])), "adaptation_ms": 0.9},
         {"share": 1 - share, "srm_ms": draw(st.sampled_from([0.0, 40.0])), "watts": 1.0},
     ]
     none = {"kind": "none"}
-    adaptation = {"kind": "bias", "every": draw(st.integers(1, 4)), "steps": 1, "window": 20}
+    adaptation = {
+        "kind": draw(st.sampled_from(["bias", "last_layer", "low_rank"])),
+        "every": draw(st.integers(1, 4)),
+        "steps": draw(st.sampled_from([1, 5])),
+        "window": draw(st.sampled_from([4, 20])),
+        **{key: draw(st.sampled_from([0.1, 0.5])) for key in ("learning_rate", "decay")},
+    }
+    if adaptation["kind"] == "low_rank":
+        adaptation["rank"] = draw(st.integers(1, 2))
     own = {"kind": "own", "again_s": draw(st.sampled_from([0.01, 0.3]))}
     unmetered = {"kind": "unmetered", "wait_s": draw(st.sampled_from([0.0, 0.2])), "downlink_mbps": 1.0}
     pushes = {
