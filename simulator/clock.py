@@ -53,18 +53,8 @@ def ticks(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
-Entry = tuple[int, int, int, Any]
-"""(time, priority, number by the order of setting, what happens)"""
-
-
-class Moment:
-    """Something that happens at a set time: its callback is called with it, and finds its subject there."""
-
-    __slots__ = ("callback", "subject")
-
-    def __init__(self, callback: Callable[[Any], None], subject: Any) -> None:
-        self.callback = callback
-        self.subject = subject
+Entry = tuple[int, int, int, Callable[[Any], object], Any]
+"""(time, priority, number by the order of setting, what is called then, its argument)"""
 
 
 class Due(Event):
@@ -83,6 +73,8 @@ class Clock(Environment):
 
     def __init__(self) -> None:
         super().__init__()
+        self._open: list[Entry] = self._queue  # type: ignore[assignment]  # SimPy's entries end with an event
+        """Heap of the open page."""
         self.tick: int = 0
         """The current time."""
         self._weak = 0
@@ -95,24 +87,22 @@ class Clock(Environment):
         self._numbers: list[int] = []
         """Heap of the pages' numbers."""
 
-    def at(self, time: int, priority: int, callback: Callable[[Any], None], subject: object = None) -> Moment:
-        """Let something happen at `time` >= now."""
-        moment = Moment(callback, subject)
+    def at(self, time: int, priority: int, callback: Callable[[Any], object], subject: Any = None) -> None:
+        """Let `callback` be called with `subject` at `time` >= now."""
         if time < self._turns_at:
-            heappush(self._queue, (time, priority, next(self._eid), moment))  # type: ignore[misc]  # SimPy's are ints too
+            heappush(self._open, (time, priority, next(self._eid), callback, subject))
         else:
-            self._write((time, priority, next(self._eid), moment))
-        return moment
+            self._write((time, priority, next(self._eid), callback, subject))
 
     def due(self, time: int, priority: int) -> Due:
         """A time for which a process may wait."""
         due = Due(self)
-        self.enter((time, priority, next(self._eid), due))
+        self.enter((time, priority, next(self._eid), _happen, due))
         return due
 
     def schedule(self, event: Event, priority: int = 1, delay: float = 0) -> None:
         """Used by SimPy for its own events."""
-        self.enter((self.tick + int(delay), priority, next(self._eid), event))
+        self.enter((self.tick + int(delay), priority, next(self._eid), _happen, event))
 
     def next_number(self) -> int:
         """For an entry that is made now and entered later."""
@@ -121,7 +111,7 @@ class Clock(Environment):
     def enter(self, entry: Entry) -> None:
         """Put an entry into the calendar."""
         if entry[0] < self._turns_at:
-            heappush(self._queue, entry)  # type: ignore[misc]
+            heappush(self._open, entry)
         else:
             self._write(entry)
 
@@ -136,45 +126,35 @@ class Clock(Environment):
         else:
             page.append(entry)
 
-    def meanwhile(self, time: int, priority: int, callback: Callable[[Any], None], subject: object = None) -> None:
+    def meanwhile(self, time: int, priority: int, callback: Callable[[Any], object], subject: object = None) -> None:
         """Like `at`, for what goes on beside all else and is no reason for the run to go on: see `over`."""
         self._weak += 1
         self.at(time, priority, self._meanwhile, (callback, subject))
 
-    def _meanwhile(self, moment: Moment) -> None:
+    def _meanwhile(self, what: tuple[Callable[[Any], object], Any]) -> None:
         self._weak -= 1
-        callback, moment.subject = moment.subject
-        callback(moment)
+        callback, subject = what
+        callback(subject)
 
     @property
     def over(self) -> bool:
         """Whether nothing is set but what goes on beside all else."""
-        return len(self._queue) + self._paged == self._weak
+        return len(self._open) + self._paged == self._weak
 
     def expects(self, kinds: Collection[int]) -> bool:
         """Whether anything of these kinds (`ARRIVAL` and the like) is set."""
-        entries = chain(self._queue, *self._pages.values())
+        entries = chain(self._open, *self._pages.values())
         return any(entry[1] // _CLASS * _CLASS in kinds for entry in entries)
 
     def play(self, look: Callable[[], None]) -> None:
         """Let everything happen that is scheduled, in order, until nothing is left; `look` is called now and then."""
-        queue = self._queue
+        queue = self._open
         while queue or self._turn():
             for _ in range(PATIENCE):
                 if not queue and not self._turn():
                     return
-                event: Any
-                self.tick, _, _, event = heappop(queue)  # type: ignore[assignment]  # all that is set is set at ticks
-                if type(event) is Moment:
-                    event.callback(event)
-                    continue
-                self._now = self.tick
-                callbacks = event.callbacks
-                event.callbacks = None  # as SimPy marks what has happened
-                for callback in callbacks:
-                    callback(event)
-                if not event._ok:
-                    raise event._value  # a process that failed
+                self.tick, _, _, callback, subject = heappop(queue)
+                callback(subject)
             look()
 
     def _turn(self) -> bool:
@@ -184,10 +164,21 @@ class Clock(Environment):
         number = heappop(self._numbers)
         page = self._pages.pop(number)
         self._paged -= len(page)
-        self._queue += page  # type: ignore[arg-type]
-        heapify(self._queue)
+        self._open += page
+        heapify(self._open)
         self._turns_at = (number + 1) << PAGE
         return True
+
+
+def _happen(event: Any) -> None:
+    """Wake the processes that wait for an event, as SimPy does."""
+    event.env._now = event.env.tick
+    callbacks = event.callbacks
+    event.callbacks = None  # as SimPy marks what has happened
+    for callback in callbacks:
+        callback(event)
+    if not event._ok:
+        raise event._value  # a process that failed
 
 
 class Row:
@@ -198,11 +189,11 @@ class Row:
     set one by one.
     """
 
-    def __init__(self, clock: Clock, callback: Callable[[Any], None], matters: Callable[[Any], bool]) -> None:
+    def __init__(self, clock: Clock, callback: Callable[[Any], object], matters: Callable[[Any], bool]) -> None:
         self._clock = clock
         self._callback = callback
         self._matters = matters
-        self._later: deque[Entry] = deque()
+        self._later: deque[tuple[int, int, int, Any]] = deque()
         self._entered = 0
         self._until = -1
 
@@ -214,14 +205,14 @@ class Row:
         else:
             self._later.append(entry)
 
-    def _enter(self, entry: Entry) -> None:
+    def _enter(self, entry: tuple[int, int, int, Any]) -> None:
         time, priority, number, subject = entry
-        self._clock.enter((time, priority, number, Moment(self._happen, subject)))
+        self._clock.enter((time, priority, number, self._happen, subject))
         self._entered += 1
         self._until = time
 
-    def _happen(self, moment: Moment) -> None:
-        self._callback(moment)
+    def _happen(self, subject: Any) -> None:
+        self._callback(subject)
         self._entered -= 1
         later = self._later
         if self._entered or not later:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 
 import numpy as np
 
-from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE, NEVER
 from simulator.diary import Diary
 from simulator.foresight import Foresight
 from simulator.outcomes import NOTHING, IntArray
@@ -50,7 +50,8 @@ class SleepingFleet:
         """[devices] interactions that each device has lived through in the end."""
         self.ended = 0
         """Time of the latest interaction of the devices that sleep for good."""
-        self._awake = (0, 0)
+        self._awake_at = self._awake_last = 0
+        """The latest moment at which a device interacted, and the last in order of those that did."""
         # Devices come to life one by one, as a million of them would only weigh on the queue of events.
         self._order = np.lexsort((np.arange(world.devices), pace.starts))
         if departures is not None:
@@ -67,8 +68,8 @@ class SleepingFleet:
             self._born += 1
             self.clock.at(int(self.pace.starts[device]), INTERACTION + device, self._birth, device)
 
-    def _birth(self, moment: Moment) -> None:
-        device = SleepingDevice(self, moment.subject)
+    def _birth(self, number: int) -> None:
+        device = SleepingDevice(self, number)
         if self.restless:
             self._devices.append(device)
         device.begin()
@@ -88,7 +89,10 @@ class SleepingFleet:
 
     def wake(self, device: int) -> None:
         """Note that a device interacts now."""
-        self._awake = max(self._awake, (self.clock.tick, device))
+        if self._awake_at < self.clock.tick:
+            self._awake_at, self._awake_last = self.clock.tick, device
+        elif self._awake_last < device:
+            self._awake_last = device
 
     def seen_from(self, device: int) -> int:
         """The first moment whose interactions of this device can see what has just happened.
@@ -96,7 +100,7 @@ class SleepingFleet:
         That is now, unless a device behind it in the order of this moment has had its turn already.
         """
         now = self.clock.tick
-        return now + 1 if (now, device) < self._awake else now
+        return now + 1 if now == self._awake_at and device < self._awake_last else now
 
 
 class SleepingDevice:
@@ -138,8 +142,8 @@ class SleepingDevice:
         self._blocked = False
         self._flight: Request | Ask | None = None
         """What the device waits for, or still listens to."""
-        self._alarm: Moment | None = None
-        """What wakes it for its next request; another that was set before has no effect."""
+        self._alarm = NEVER
+        """When it wakes for its next request; another time that was set before has no effect."""
         self._fresh: Request | None = None
         """The request whose answer is held, while it is not sure that any step is shown with it."""
         self._gone = False
@@ -154,15 +158,17 @@ class SleepingDevice:
     def begin(self) -> None:
         """Live through the first interaction, which is now."""
         if self._fleet.foresight.policy.opens:
-            self._ask(None)
+            self._alarm = self._fleet.clock.tick
+            self._ask()
         else:
             self._look(0)
 
-    def _ask(self, moment: Moment | None) -> None:
+    def _ask(self) -> None:
         """Send a request, at the step that the device slept for."""
-        if moment is not self._alarm:
-            return
         fleet, device, step = self._fleet, self._device, self._next
+        if self._alarm != fleet.clock.tick:
+            return
+        self._alarm = NEVER
         fleet.wake(device)
         self._passed = step
         caller = fleet.caller
@@ -189,9 +195,9 @@ class SleepingDevice:
             if fleet.replaces:
                 self._look(step + 1)
 
-    def _go_on(self, moment: Moment) -> None:
+    def _go_on(self, step: int) -> None:
         """The deadline of a blocking request: if it is still waited for, show what is held."""
-        if self._blocked and moment.subject == self._asked:
+        if self._blocked and step == self._asked:
             self._unblock()
             if self._fleet.replaces:
                 self._look(self._asked + 1)
@@ -252,7 +258,10 @@ class SleepingDevice:
     def _coming(self) -> int:
         """The first step that can see what has just happened; the number of steps if there is none."""
         since = self._fleet.seen_from(self._device) - self._shift
-        return bisect_left(self._times, since, self._first + self._passed + 1, self._end) - self._first
+        after = self._first + self._passed + 1
+        if after < self._end and self._times[after] >= since:  # as nearly always: answers are faster than users
+            return after - self._first
+        return bisect_left(self._times, since, after, self._end) - self._first
 
     def _take(self, request: Request, step: int) -> bool:
         """Hold an answer from this step on if it is one, is newer than what is held, and there is such a step."""
@@ -279,9 +288,10 @@ class SleepingDevice:
         if found < n:
             self._next = found
             time = self._times[self._first + found] + self._shift
-            self._alarm = fleet.clock.at(time, INTERACTION + self._device, self._ask)
+            self._alarm = time
+            fleet.clock.at(time, INTERACTION + self._device, SleepingDevice._ask, self)
         else:
-            self._alarm = None
+            self._alarm = NEVER
             self._tell(n - 1)
             if self._stop is None:
                 fleet.sleeps_until(self._times[self._end - 1] + self._shift)
@@ -298,7 +308,7 @@ class SleepingDevice:
         else:
             flight.give_up(status)
 
-    def _leave(self, moment: Moment) -> None:
+    def _leave(self, _: None) -> None:
         """Stop for good: what is in flight is given up, and a step that still waits is never shown."""
         fleet, device = self._fleet, self._device
         assert fleet.departures is not None
@@ -311,12 +321,12 @@ class SleepingDevice:
         self.shown()
         self._gone = True
         self._blocked = False
-        self._alarm = None
+        self._alarm = NEVER
         fleet.lived[device] = lived
         if lived:
             fleet.ended = max(fleet.ended, self._times[self._first + lived - 1] + self._shift)
         if self._flight is not None:
             self._drop(self._flight, fleet.departures.fate(device))
             self._flight = None
-        _, first, end = fleet.pace.clock(device)
+        first, end = fleet.pace.clock(device)[1:]
         self._tell(end - first - 1)

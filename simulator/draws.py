@@ -9,6 +9,7 @@ place of its own.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -39,10 +40,27 @@ def _origin(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little")
 
 
+def _starts(seed: int, purpose: str, device: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    return _mix_array((device + 1).view(np.uint64) * np.uint64(_GOLDEN) + np.uint64(_origin(seed, purpose)))
+
+
 def uniform(seed: int, purpose: str, device: int, index: int) -> float:
     """One number in the open interval (0, 1)."""
     start = _mix((_origin(seed, purpose) + (device + 1) * _GOLDEN) & _MASK)
     return ((_mix((start + (index + 1) * _GOLDEN) & _MASK) >> 12) + 0.5) * 2.0**-52
+
+
+def draws_of(seed: int, purpose: str, devices: int) -> Callable[[int, int], float]:
+    """`uniform` of one purpose for many draws of devices 0 .. devices - 1: where each device starts is found before."""
+    starts = _starts(seed, purpose, np.arange(devices)).data
+
+    def draw(device: int, index: int) -> float:
+        x = (starts[device] + (index + 1) * _GOLDEN) & _MASK
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+        return (((x ^ (x >> 31)) >> 12) + 0.5) * 2.0**-52
+
+    return draw
 
 
 def uniforms(
@@ -54,7 +72,7 @@ def uniforms(
             _mix((_origin(seed, purpose) + (device + 1) * _GOLDEN) & _MASK)
         )
     else:
-        start = _mix_array((device + 1).view(np.uint64) * np.uint64(_GOLDEN) + np.uint64(_origin(seed, purpose)))
+        start = _starts(seed, purpose, device)
     bits = _mix_array((index + 1).view(np.uint64) * np.uint64(_GOLDEN) + start)
     bits >>= np.uint64(12)
     numbers = bits.astype(np.float64)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from scenarios.schema.cloud import Cloud as CloudSpec
-from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Moment, Row
+from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Row
 from simulator.cloud import Cloud
 from simulator.network import Network
 from simulator.outcomes import NOTHING
@@ -82,8 +82,7 @@ class Exchange:
         self._hang_up(request)
         self.close(request)
 
-    def _arrive(self, moment: Moment) -> None:
-        request: Request = moment.subject
+    def _arrive(self, request: Request) -> None:
         request.arrived = self._clock.tick
         if self._hung_up and request.number in self._hung_up:
             self._hung_up.remove(request.number)
@@ -113,8 +112,7 @@ class Exchange:
         else:
             self._clock.at(arrival, ANSWER + request.device, self._answer, request)
 
-    def _answer(self, moment: Moment) -> None:
-        request: Request = moment.subject
+    def _answer(self, request: Request) -> None:
         request.reached = self._clock.tick
         if self._pricing is not None:  # also of a reply too late to be used: else who times out would never know why
             request.owner.hears(self._prices.pop(request.number))
@@ -131,8 +129,7 @@ class Exchange:
             request.owner.late(request)
         self.close(request)
 
-    def _time_out(self, moment: Moment) -> None:
-        request: Request = moment.subject
+    def _time_out(self, request: Request) -> None:
         if request.settled == NEVER:
             if request.status == IN_FLIGHT:
                 request.status = TIMED_OUT
@@ -146,8 +143,7 @@ class Exchange:
             heard = self._clock.tick + request.one_way
             self._clock.at(heard, ARRIVAL + request.device, self._forget, request)
 
-    def _forget(self, moment: Moment) -> None:
-        request: Request = moment.subject
+    def _forget(self, request: Request) -> None:
         if request.arrived == NEVER:
             self._hung_up.add(request.number)
         elif self.cloud.cancel(request):

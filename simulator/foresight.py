@@ -36,22 +36,19 @@ class Demand:
         self.firsts = np.cumsum(world.stream_lengths) - world.stream_lengths
         """[streams] where the cuts of each begin, of all of them one after the other."""
         self.first: list[int] = self.firsts.tolist()
-        self._told = bytearray(int(world.stream_lengths.sum()))
+        self.has_told = bytearray(int(world.stream_lengths.sum()))
+        """[cuts] whether outcomes of each have been asked for."""
         self._asks: dict[Policy, array[int]] = {}
-
-    def told(self, stream: int, cut: int) -> bool:
-        """Whether outcomes of this cut have been asked for."""
-        return bool(self._told[self.first[stream] + cut])
 
     def tell(self, streams: IntArray, cuts: IntArray, until: IntArray) -> None:
         """Ask for the outcomes of cuts[i] at the steps before until[i], in one batch."""
         self.outcomes.ensure(self.user_of[streams], cuts, np.minimum(until, self._lengths[streams]))
-        np.frombuffer(self._told, np.uint8)[self.firsts[streams] + cuts] = 1
+        np.frombuffer(self.has_told, np.uint8)[self.firsts[streams] + cuts] = 1
 
     def asks(self, policy: Policy) -> array[int]:
         """[cuts] where a device asks next that asked for the list of this cut and holds it from the next step on; the
         number of steps where it does not, 0 where nobody has looked yet."""
-        return self._asks.setdefault(policy, array("i", bytes(4 * len(self._told))))
+        return self._asks.setdefault(policy, array("i", bytes(4 * len(self.has_told))))
 
 
 class Foresight:
@@ -68,21 +65,24 @@ class Foresight:
         self._streams = len(demand.users)
         self._expected: dict[tuple[int, int], None] = {}
         self._asks = demand.asks(policy)
+        self._first = demand.first
+        self._told = demand.has_told
         self._signals = policy.signals
         self.alike = not policy.recalls and pushes is None
         """Whether the policy has said the same of all clones and under all seeds so far."""
 
     def expect(self, device: int, cut: int) -> None:
         """A device has asked for the list of this cut and will look at it once it comes."""
-        if self._signals and not self._demand.told(device % self._streams, cut):
-            self._expected[device % self._streams, cut] = None
+        stream = device % self._streams
+        if self._signals and not self._told[self._first[stream] + cut]:
+            self._expected[stream, cut] = None
 
     def next_ask(self, device: int, held: int, asked: int, step: int, end: int, diary: Diary | None = None) -> int:
         """The first step >= `step` at which the device asks, given the list it holds; `end` if it does not."""
         stream = device % self._streams
         usual = self.alike and held == asked == step - 1 >= 0
         if usual:
-            known = self._asks[self._demand.first[stream] + held]
+            known = self._asks[self._first[stream] + held]
             if known:
                 return min(known, end)
         if self._signals and held != NOTHING and step < end:
@@ -103,7 +103,7 @@ class Foresight:
     def remember(self, stream: int, cut: int, step: int) -> None:
         """A device that asked for the list of this cut, and holds it from the next step on, asks next at this step."""
         if self.alike:
-            self._asks[self._demand.first[stream] + cut] = step
+            self._asks[self._first[stream] + cut] = step
 
     def remember_all(self, streams: IntArray, cuts: IntArray, steps: IntArray) -> None:
         """The same of many, none of which holds nothing."""
@@ -175,7 +175,7 @@ class Foresight:
         return np.concatenate([signal(name, user, held, begin, end) for user, begin, end in runs])
 
     def _due(self, stream: int, cut: int) -> None:
-        if not self._demand.told(stream, cut):
+        if not self._told[self._first[stream] + cut]:
             streams, cuts = np.array(list(self._expected), np.int64).T
             self._demand.tell(streams, cuts, cuts + 1 + LOOK)
             self._expected.clear()

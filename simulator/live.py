@@ -12,7 +12,7 @@ from collections.abc import Generator
 import numpy as np
 from simpy import Event
 
-from simulator.clock import GIVE_UP, INTERACTION, LEAVE, Moment
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE
 from simulator.departures import Departures
 from simulator.diary import Diary
 from simulator.draws import uniforms
@@ -164,11 +164,11 @@ class LiveOwner:
         self._fleet.clock.at(stop, LEAVE + self._device, self._leave, departures.fate(self._device))
         return True
 
-    def _leave(self, moment: Moment) -> None:
-        """Stop for good, also while waiting for an answer."""
+    def _leave(self, fate: int) -> None:
+        """Stop for good, also while waiting for an answer; that is what becomes of what is in flight."""
         self._gone = True
         if self._flight is not None:
-            self._drop(self._flight, moment.subject)
+            self._drop(self._flight, fate)
             self._flight = None
         if self._news is not None and not self._news.triggered:
             self._news.succeed()
@@ -208,8 +208,7 @@ class LiveOwner:
             self._fleet.exchange.close(self._letter)
         self._letter = request
 
-    def _go_on(self, moment: Moment) -> None:
-        news: Event = moment.subject
+    def _go_on(self, news: Event) -> None:
         if not news.triggered:
             news.succeed()
 

@@ -48,8 +48,8 @@ PUSHES = 1 << 62
 class Link:
     """What messages of one access class meet."""
 
-    def __init__(self, spec: Access, seed: int, purpose: str, outages: Outages | None) -> None:
-        self.one_way = one_way(spec, seed)
+    def __init__(self, spec: Access, seed: int, devices: int, purpose: str, outages: Outages | None) -> None:
+        self.one_way = one_way(spec, seed, devices)
         self.uplink = _ticks_per_byte(spec.uplink_mbps)
         self.downlink = _ticks_per_byte(spec.downlink_mbps)
         self._seed = seed
@@ -97,7 +97,7 @@ class Network:
         """[devices] the region of each."""
         outages = Outages(spec, seed, self.regions.tolist()) if spec.outages else None
         kinds = access_classes(spec)
-        self.links = [Link(kind, seed, f"availability {i}", outages) for i, kind in enumerate(kinds)]
+        self.links = [Link(kind, seed, devices, f"availability {i}", outages) for i, kind in enumerate(kinds)]
         self.classes = classes(seed, "access", [each.share for each in spec.mix], devices)
         """[devices] the access class of each, as a place in `access_classes`."""
         self._link_of: list[Link] = [self.links[i] for i in self.classes.tolist()]

@@ -37,7 +37,8 @@ class Pace:
         self._world = world
         self._seed = seed
         self._blocks: list[memoryview | None] = [None] * -(-world.devices // BLOCK)
-        self._ends = np.cumsum(world.lengths)
+        self._ends = np.cumsum(world.lengths).data
+        self._lengths = world.lengths.astype(np.int64, copy=False).data
         devices, zeros = np.arange(world.devices), np.zeros(world.devices, np.int64)
         spread = world.pace.start_spread_s
         self._activity = activity(world.pace) if isinstance(world.pace, DrawnPace) else None
@@ -64,8 +65,8 @@ class Pace:
     def clock(self, device: int) -> tuple[memoryview, int, int]:
         """Times, first, end: the device's i-th interaction happens at times[first + i], first + i < end."""
         number = device // BLOCK
-        end = int(self._ends[device]) - self._before(number)
-        return self._block(number), end - int(self._world.lengths[device]), end
+        end = self._ends[device] - self._before(number)
+        return self._block(number), end - self._lengths[device], end
 
     def times(self, first: int, until: int, lived: IntArray) -> IntArray:
         """[sum(lived[first:until])] times of the first `lived` interactions of devices first .. until - 1, in turn."""
@@ -73,7 +74,7 @@ class Pace:
         for number in range(first // BLOCK, -(-until // BLOCK)):
             devices = slice(max(first, number * BLOCK), min(until, (number + 1) * BLOCK))
             lengths = self._world.lengths[devices]
-            end = int(self._ends[devices.stop - 1]) - self._before(number)
+            end = self._ends[devices.stop - 1] - self._before(number)
             part = np.asarray(self._block(number))[end - int(lengths.sum()) : end]
             if not np.array_equal(lengths, lived[devices]):
                 step = np.arange(len(part)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -83,7 +84,7 @@ class Pace:
 
     def _before(self, number: int) -> int:
         """Interactions of all blocks before this one."""
-        return int(self._ends[number * BLOCK - 1]) if number else 0
+        return self._ends[number * BLOCK - 1] if number else 0
 
     def _block(self, number: int) -> memoryview:
         times = self._blocks[number]

@@ -6,8 +6,9 @@ Rows lie in a temporary file until then, so that a run needs memory for the requ
 from __future__ import annotations
 
 import tempfile
-from array import array
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
+from struct import Struct
 from typing import Any, BinaryIO
 from weakref import finalize
 
@@ -49,43 +50,31 @@ CHUNK = 1 << 16
 """Rows that are put away at once."""
 
 
+def _kind(column: str) -> npt.DTypeLike:
+    if column == "status":
+        return np.int8
+    return np.int32 if column in SHORT else np.int64
+
+
+ROW = np.dtype([(name, _kind(name)) for name in COLUMNS])
+"""A row as it lies in the file."""
+_pack = Struct("=" + "".join({1: "b", 4: "i", 8: "q"}[ROW[name].itemsize] for name in COLUMNS)).pack
+_values = attrgetter(*COLUMNS)
+
+
 class Records:
     """Rows in the order in which requests came to rest."""
 
     def __init__(self) -> None:
-        self._rows = array("q")
+        self._rows = bytearray()
         self._file: BinaryIO | None = None
         self._filed = 0
         """Chunks in the file."""
 
-    def add(self, r: Request) -> None:
+    def add(self, request: Request) -> None:
         """Write a request that nothing can change any more."""
-        rows = self._rows
-        rows.extend(
-            (
-                r.number,
-                r.device,
-                r.step,
-                r.cut,
-                r.attempt,
-                r.intended,
-                r.sent,
-                r.arrived,
-                r.started,
-                r.finished,
-                r.left,
-                r.reached,
-                r.answered,
-                r.settled,
-                r.applied,
-                r.status,
-                r.batch_size,
-                r.replica,
-                r.uplink,
-                r.downlink,
-            )
-        )
-        if len(rows) >= CHUNK * len(COLUMNS):
+        self._rows += _pack(*_values(request))
+        if len(self._rows) >= CHUNK * ROW.itemsize:
             self._put_away()
 
     def _put_away(self) -> None:
@@ -93,41 +82,33 @@ class Records:
             if self._file is None:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115
                 finalize(self, self._file.close)  # it goes with the records
-            self._rows.tofile(self._file)
+            self._file.write(self._rows)
         except OSError as error:
             raise UserError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error})") from error
         self._filed += 1
-        self._rows = array("q")
+        self._rows = bytearray()
 
-    def _chunks(self) -> Iterator[IntArray]:
-        """[rows, columns] in the order in which they came."""
+    def _chunks(self) -> Iterator[npt.NDArray[np.void]]:
+        """[rows] in the order in which they came."""
         if self._file is not None:
             self._file.seek(0)
             for _ in range(self._filed):
-                rows = array("q")
-                rows.fromfile(self._file, CHUNK * len(COLUMNS))
-                yield np.frombuffer(rows, np.int64).reshape(-1, len(COLUMNS))
-        yield np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
+                yield np.frombuffer(self._file.read(CHUNK * ROW.itemsize), ROW)
+        yield np.frombuffer(self._rows, ROW)
 
     def log(self) -> dict[str, IntArray]:
         """Column -> [requests], in the order of sending."""
-        numbers = np.concatenate([chunk[:, 0] for chunk in self._chunks()])
+        numbers = np.concatenate([chunk["number"] for chunk in self._chunks()])
         place = np.empty_like(numbers)
         place[np.argsort(numbers, kind="stable")] = np.arange(len(numbers))
-        log: dict[str, npt.NDArray[Any]] = {name: np.empty(len(numbers), _kind(name)) for name in COLUMNS}
+        log: dict[str, npt.NDArray[Any]] = {name: np.empty(len(numbers), ROW[name]) for name in COLUMNS}
         first = 0
         for chunk in self._chunks():
             here = place[first : first + len(chunk)]
-            for i, name in enumerate(COLUMNS):
-                log[name][here] = chunk[:, i]
+            for name in COLUMNS:
+                log[name][here] = chunk[name]
             first += len(chunk)
         return log
-
-
-def _kind(column: str) -> npt.DTypeLike:
-    if column == "status":
-        return np.int8
-    return np.int32 if column in SHORT else np.int64
 
 
 def request_table(log: dict[str, IntArray], device_users: IntArray, shares: FloatArray) -> pd.DataFrame:

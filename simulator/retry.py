@@ -10,7 +10,7 @@ from __future__ import annotations
 from scenarios.schema.fleet import Fleet
 from scenarios.schema.persistence import BackoffRetry, ConsecutiveBreaker, TokenBudget
 from simulator.breaker import Breaker
-from simulator.clock import RESEND, Clock, Moment, ticks
+from simulator.clock import RESEND, Clock, ticks
 from simulator.draws import uniform
 from simulator.exchange import Exchange
 from simulator.request import ABANDONED, ATTEMPT, Owner, Request
@@ -40,7 +40,7 @@ class Ask:
             self, self.device, self.step, self.intended, self.heard, self.attempt
         )
 
-    def again(self, moment: Moment) -> None:
+    def again(self, _: None) -> None:
         """The time before the next attempt is over."""
         if not self._over:
             self.begin()
@@ -76,6 +76,7 @@ class Ask:
         self._over = True
         if self.waits_for is not None:
             self._caller.exchange.drop(self.waits_for, status)
+            self.waits_for = None
 
 
 class Caller:

@@ -14,7 +14,7 @@ import numpy as np
 from scenarios.schema.access import Access, Quantiles, Trace
 from scenarios.trace import read
 from simulator.clock import MILLISECOND, SECOND
-from simulator.draws import uniform
+from simulator.draws import draws_of, uniform
 
 _normal = NormalDist().inv_cdf
 
@@ -22,17 +22,17 @@ OneWay = Callable[[int, int, int], int]
 """(device, index of the request's draws, time of sending in ticks) -> ticks that half of the round trip takes."""
 
 
-def one_way(spec: Access, seed: int) -> OneWay:
-    """The sampler of an access class. Raises `ScenarioError` for a recording that cannot be read."""
+def one_way(spec: Access, seed: int, devices: int) -> OneWay:
+    """The sampler of an access class for its devices. Raises `ScenarioError` for a recording that cannot be read."""
     match spec.round_trip:
         case Quantiles():
-            return _quantiles(spec.round_trip, seed)
+            return _quantiles(spec.round_trip, seed, devices)
         case Trace():
             return _replay(spec.round_trip, seed)
     half = spec.rtt_ms / 2 * MILLISECOND
     if not half or not spec.rtt_sigma:
         return _always(round(half))
-    return _lognormal(half, spec.rtt_sigma, seed)
+    return _lognormal(half, spec.rtt_sigma, seed, devices)
 
 
 def _always(ticks: int) -> OneWay:
@@ -42,21 +42,22 @@ def _always(ticks: int) -> OneWay:
     return sample
 
 
-def _lognormal(half: float, sigma: float, seed: int) -> OneWay:
-    exp = math.exp
+def _lognormal(half: float, sigma: float, seed: int, devices: int) -> OneWay:
+    draw, exp = draws_of(seed, "rtt", devices), math.exp
 
     def sample(device: int, index: int, now: int) -> int:
-        return round(half * exp(sigma * _normal(uniform(seed, "rtt", device, index))))
+        return round(half * exp(sigma * _normal(draw(device, index))))
 
     return sample
 
 
-def _quantiles(spec: Quantiles, seed: int) -> OneWay:
+def _quantiles(spec: Quantiles, seed: int, devices: int) -> OneWay:
+    draw = draws_of(seed, "rtt", devices)
     shares = sorted(spec.milliseconds)
     halves = [spec.milliseconds[share] / 2 * MILLISECOND for share in shares]
 
     def sample(device: int, index: int, now: int) -> int:
-        return round(float(np.interp(uniform(seed, "rtt", device, index), shares, halves)))
+        return round(float(np.interp(draw(device, index), shares, halves)))
 
     return sample
 

@@ -13,7 +13,7 @@ from scenarios.schema.capacity import ConcurrencyScaling, DeviceAnswerCache
 from scenarios.schema.cloud import Cloud as CloudSpec
 from scenarios.schema.queueing import ContinuousBatching, ShedByDeadline
 from scenarios.schema.queueing import TokenBucket as TokenBucketSpec
-from simulator.clock import CAPACITY, MILLISECOND, NEVER, Clock, Moment, ticks
+from simulator.clock import CAPACITY, MILLISECOND, NEVER, Clock, ticks
 from simulator.cloud.accounts import Accounts, draw_up
 from simulator.cloud.admission import TokenBucket
 from simulator.cloud.answers import AnswerCache
@@ -178,7 +178,7 @@ class Cloud:
         if time is None:
             return
 
-        def change(moment: Moment) -> None:
+        def change(_: None) -> None:
             if self._goes_on():
                 happen(replica)
                 self._watch(spells, replica, happen)
@@ -254,7 +254,7 @@ class Cloud:
 
     # Scaling
 
-    def _scale(self, moment: Moment) -> None:
+    def _scale(self, _: None) -> None:
         if not self._goes_on():
             return
         now, replicas = self._clock.tick, self.replicas
@@ -271,8 +271,8 @@ class Cloud:
             self._retire(replica)
         self._clock.meanwhile(now + self._autoscaler.interval, _LOOK, self._scale)
 
-    def _loaded(self, moment: Moment) -> None:
-        replica, entry = moment.subject
+    def _loaded(self, what: tuple[int, int]) -> None:
+        replica, entry = what
         if self.replicas.entries[replica] == entry:  # neither crashed nor gone since
             self._come_up(replica)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from simulator.clock import SERVED, Moment
+from simulator.clock import NEVER, SERVED
 from simulator.cloud.discipline import Line
 from simulator.cloud.station import Rules, Station
 from simulator.request import Request
@@ -21,7 +21,19 @@ from simulator.request import Request
 class _Engine:
     """What a replica is about."""
 
-    __slots__ = ("begun", "end", "iteration", "joined", "length", "planned", "read", "reading", "replica", "writing")
+    __slots__ = (
+        "begun",
+        "end",
+        "iteration",
+        "joined",
+        "length",
+        "planned",
+        "read",
+        "reading",
+        "replica",
+        "strides",
+        "writing",
+    )
 
     def __init__(self, replica: int) -> None:
         self.replica = replica
@@ -36,7 +48,10 @@ class _Engine:
         self.joined = 0
         self.begun = self.length = self.planned = 0
         """The stride: when it began, ticks of each iteration, number of them."""
-        self.end: Moment | None = None
+        self.end = NEVER
+        """When the stride ends, `NEVER` where there is none."""
+        self.strides = 0
+        """Ends that were set; only the latest of them counts."""
 
     def __len__(self) -> int:
         return len(self.reading) + len(self.writing)
@@ -79,7 +94,7 @@ class ContinuousStation(Station):
 
     def close(self, replica: int, closed: Callable[[int], None]) -> None:
         """A replica takes no more work."""
-        if self._engines[replica].end is None:
+        if self._engines[replica].end == NEVER:
             del self._engines[replica]
             closed(replica)
         else:
@@ -89,9 +104,9 @@ class ContinuousStation(Station):
         """A replica loses all that it reads and writes."""
         self._closing.pop(replica, None)
         engine = self._engines.pop(replica)
-        if engine.end is not None:
+        if engine.end != NEVER:
             self._busy[replica] += self._clock.tick - engine.begun
-            engine.end = None
+            engine.end = NEVER
         in_work = [*engine.reading, *((order, request) for _, order, request in engine.writing)]
         return [request for _, request in sorted(in_work, key=lambda each: each[0])]
 
@@ -108,14 +123,14 @@ class ContinuousStation(Station):
         for engine in self._engines.values():
             if not self.line:
                 return
-            if engine.end is None:
+            if engine.end == NEVER:
                 self._begin(engine)
             elif self._takes(engine) and len(engine) < self._slots:
                 self._cut(engine)
 
     def _cut(self, engine: _Engine) -> None:
         """End the stride with the iteration that runs."""
-        if engine.end is None or engine.planned == 1 or not engine.length:
+        if engine.end == NEVER or engine.planned == 1 or not engine.length:
             return
         planned = (self._clock.tick - engine.begun) // engine.length + 1
         if planned < engine.planned:
@@ -123,8 +138,9 @@ class ContinuousStation(Station):
             self._schedule(engine)
 
     def _schedule(self, engine: _Engine) -> None:
-        end = engine.begun + engine.planned * engine.length
-        engine.end = self._clock.at(end, SERVED + engine.replica, self._ended, engine)
+        engine.end = engine.begun + engine.planned * engine.length
+        engine.strides += 1
+        self._clock.at(engine.end, SERVED + engine.replica, self._ended, (engine, engine.strides))
 
     def _begin(self, engine: _Engine) -> bool:
         """Let requests join, and begin the next stride; False where there is nothing to do."""
@@ -141,7 +157,7 @@ class ContinuousStation(Station):
                     heappush(writing, (engine.iteration + work.output(request), engine.joined, request))
                 request.batch_size = len(engine)
         if not reading and not writing:
-            engine.end = None
+            engine.end = NEVER
             return False
         tokens = len(writing)
         if reading:
@@ -152,9 +168,9 @@ class ContinuousStation(Station):
         self._schedule(engine)
         return True
 
-    def _ended(self, moment: Moment) -> None:
-        engine: _Engine = moment.subject
-        if engine.end is not moment:  # the stride was cut, or the replica crashed
+    def _ended(self, what: tuple[_Engine, int]) -> None:
+        engine, stride = what
+        if engine.end == NEVER or stride != engine.strides:  # the replica crashed, or the stride was cut
             return
         now, replica = self._clock.tick, engine.replica
         self._busy[replica] += now - engine.begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from simulator.clock import BATCH_DUE, NEVER, SERVED, Moment
+from simulator.clock import BATCH_DUE, NEVER, SERVED
 from simulator.cloud.discipline import Line
 from simulator.cloud.station import Rules, Station
 from simulator.request import Request
@@ -95,9 +95,9 @@ class StaticStation(Station):
                 if batch:
                     self._start(batch)
             else:
-                self._start([line.popleft() for _ in range(size)])
+                self._start([line.popleft() for _ in range(size)] if size > 1 else [line.popleft()])
 
-    def _due(self, moment: Moment) -> None:
+    def _due(self, _: None) -> None:
         self._take()
 
     def _start(self, batch: list[Request]) -> None:
@@ -112,8 +112,7 @@ class StaticStation(Station):
         self._working[replica] = batch
         self._clock.at(now + round(work), SERVED + replica, self._done, batch)
 
-    def _done(self, moment: Moment) -> None:
-        batch: list[Request] = moment.subject
+    def _done(self, batch: list[Request]) -> None:
         if not batch:
             return
         now, first = self._clock.tick, batch[0]

@@ -52,10 +52,8 @@ def serve(
         time = round(time_ms * MILLISECOND)
         each = request(i, time, None if devices is None else devices[i], 0 if steps is None else steps[i])
         requests.append(each)
-        clock.at(time, ARRIVAL + i, lambda moment: cloud.arrive(moment.subject), each)
+        clock.at(time, ARRIVAL + i, cloud.arrive, each)
     for i, time_ms in (cancels_ms or {}).items():
-        clock.at(
-            round(time_ms * MILLISECOND), ARRIVAL + (1 << 20), lambda moment: cloud.cancel(moment.subject), requests[i]
-        )
+        clock.at(round(time_ms * MILLISECOND), ARRIVAL + (1 << 20), cloud.cancel, requests[i])
     clock.play(lambda: None)
     return Served(requests, left, cloud.accounts(clock.tick))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.clock import PAGE, Clock, Moment, Row
+from simulator.clock import PAGE, Clock, Row
 
 TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=40)
@@ -19,8 +19,8 @@ def test_all_happens_in_the_order_of_time_priority_and_setting(
     clock, later = Clock(), list(then)
     seen: list[tuple[int, int, int]] = []
 
-    def happen(moment: Moment) -> None:
-        seen.append((clock.tick, *moment.subject))
+    def happen(what: tuple[int, int]) -> None:
+        seen.append((clock.tick, *what))
         if later:
             ahead, priority = later.pop()
             clock.at(clock.tick + ahead + 1, priority, happen, (priority, len(first) + len(then) - len(later)))
@@ -41,15 +41,13 @@ def test_a_row_is_as_good_as_moments_set_one_by_one(sent: list[tuple[int, int, b
         clock = Clock()
         seen: list[tuple[int, int]] = []
 
-        def happen(moment: Moment) -> None:
-            number = moment.subject
+        def happen(number: int) -> None:
             if sent[number][2]:
                 seen.append((clock.tick, number))
 
         row = Row(clock, happen, lambda number: sent[number][2])
 
-        def send(moment: Moment) -> None:
-            number = moment.subject
+        def send(number: int) -> None:
             if in_a_row:
                 row.add(clock.tick + 1000, sent[number][1], number)
             else:
@@ -66,8 +64,8 @@ def test_a_row_is_as_good_as_moments_set_one_by_one(sent: list[tuple[int, int, b
 def test_a_moment_that_goes_on_beside_all_else_keeps_nothing_going() -> None:
     clock = Clock()
     told: list[bool] = []
-    clock.meanwhile(5, 0, lambda moment: told.append(clock.over))
-    clock.at(1 << (PAGE + 1), 0, lambda moment: None)
-    clock.meanwhile(1 << (PAGE + 2), 0, lambda moment: told.append(clock.over))
+    clock.meanwhile(5, 0, lambda _: told.append(clock.over))
+    clock.at(1 << (PAGE + 1), 0, lambda _: None)
+    clock.meanwhile(1 << (PAGE + 2), 0, lambda _: told.append(clock.over))
     clock.play(lambda: None)
     assert told == [False, True]

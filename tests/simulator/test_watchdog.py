@@ -9,10 +9,11 @@ import pytest
 from worlds import outcomes, policy, world
 
 import simulator.clock
-from simulator.clock import CAPACITY, SECOND, Clock, Moment
+from simulator.clock import CAPACITY, SECOND, Clock
 from simulator.device import SleepingDevice
 from simulator.exchange import Exchange
 from simulator.rehearse import rehearse
+from simulator.request import Request
 from simulator.run import Result, run
 from simulator.watchdog import StalledError
 from simulator.world import World
@@ -23,9 +24,9 @@ def result(w: World) -> Result:
     return run(w, p, 1, rehearse(w, [p], 1, outcomes(w)))
 
 
-def take_in(self: Exchange, moment: Moment) -> None:
+def take_in(self: Exchange, request: Request) -> None:
     """Let a request arrive, and no more."""
-    moment.subject.arrived = self._clock.tick
+    request.arrived = self._clock.tick
 
 
 def test_a_cloud_that_never_serves_is_named_with_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +56,10 @@ def test_a_cloud_that_keeps_itself_busy_for_ever_is_stopped(monkeypatch: pytest.
     """It thinks, at one moment or for ever, and never takes the request that waits."""
     monkeypatch.setattr(simulator.clock, "PATIENCE", 1000)
 
-    def think(self: Exchange, moment: Moment) -> None:
-        if moment.subject is not None:
-            take_in(self, moment)
-        self._clock.at(self._clock.tick + pause, CAPACITY, lambda moment: think(self, moment))
+    def think(self: Exchange, request: Request | None) -> None:
+        if request is not None:
+            take_in(self, request)
+        self._clock.at(self._clock.tick + pause, CAPACITY, lambda _: think(self, None))
 
     monkeypatch.setattr(Exchange, "_arrive", think)
     with pytest.raises(StalledError, match=r"stands still at .* s; 1 waiting for a replica"):
