@@ -213,7 +213,10 @@ class Recommenders:
         if not isinstance(self.adaptation, NoAdaptation):
             facts["device_adaptation"] = asdict(burden(self.adaptation, spec.srm.width))
         if spec.generator is not None:
-            facts["generator"] = {"kind": spec.generator.kind, "parameters": srm.parameters - own.parameters}
+            # What was judged while they were trained is the device's model with heads that are new.
+            judged = facts["srm"].pop("validation_ndcg_at_10")
+            parameters = srm.parameters - own.parameters
+            facts["generator"] = {"kind": spec.generator.kind, "parameters": parameters, "validation_ndcg_at_10": judged}
             facts["parameter_bytes"] = self.parameter_bytes
         if self.pushed:
             facts["pushed"] = [self._of_weights(key) for key in self.pushed]
