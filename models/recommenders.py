@@ -216,7 +216,11 @@ class Recommenders:
             # What was judged while they were trained is the device's model with heads that are new.
             judged = facts["srm"].pop("validation_ndcg_at_10")
             parameters = srm.parameters - own.parameters
-            facts["generator"] = {"kind": spec.generator.kind, "parameters": parameters, "validation_ndcg_at_10": judged}
+            facts["generator"] = {
+                "kind": spec.generator.kind,
+                "parameters": parameters,
+                "validation_ndcg_at_10": judged,
+            }
             facts["parameter_bytes"] = self.parameter_bytes
         if self.pushed:
             facts["pushed"] = [self._of_weights(key) for key in self.pushed]
