@@ -23,14 +23,14 @@ class Head(Block):
     wire: Wire = "fp32"
     """In which precision parameters are sent; they are rounded to it."""
     lag: Annotated[int, Field(ge=0)] = 19
-    """Training makes a head every `lag + 1` interactions and uses it till the next, as devices do that ask so often. The
-    papers train with new heads only (0); on MovieLens-100K DUET's validation NDCG@10 with new heads is then 0.085 and
-    falls to 0.072 while they age by 20 clicks, with 4 it is 0.090 and 0.086, with 19 it is 0.091 and stays."""
+    """Training makes a head every `lag + 1` interactions and uses it till the next, as devices do that ask so often.
+    The papers train with new heads only (0); on MovieLens-100K DUET's validation NDCG@10 with new heads is then 0.085
+    and falls to 0.072 while they age by 20 clicks, with 4 it is 0.090 and 0.086, with 19 it is 0.091 and stays."""
     heads_trainable: bool = True
     """Whether the maps from what was read to the parameters learn; in the released code they stay as drawn."""
     as_released: bool = False
     """Reproduce the released code, beside `lag: 0`: maps that are drawn wide and do not learn, and no way around the
-    head; for SOLID also corrections that are clamped, a fixed codebook, and no gradient through the choice of a code."""
+    head; for SOLID also corrections that are clamped, codes that stay, and no gradient through the choice of one."""
     training: Training = Training()
 
 
