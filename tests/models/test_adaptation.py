@@ -42,8 +42,13 @@ CATALOGUES: tuple[Catalogue, ...] = (NoCatalogue(), PopularCatalogue(items=7), W
 def streams(seed: int, lengths: tuple[int, ...] = (2, 9, 30, 17)) -> Population:
     """Users who take items again, the first of whom is replayed from its second item on."""
     draws = np.random.default_rng(seed)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    items = draws.integers(N_ITEMS, size=offsets[-1]).astype(np.int32)
+    return of([draws.integers(N_ITEMS, size=length) for length in lengths])
+
+
+def of(taken: list[np.ndarray]) -> Population:
+    """Users who take these items; a third of each stream is not replayed."""
+    offsets = np.concatenate([[0], np.cumsum([len(items) for items in taken])]).astype(np.int64)
+    items = np.concatenate(taken).astype(np.int32)
     labels = [str(item) for item in range(N_ITEMS)]
     catalogue = pd.DataFrame({"label": labels, "title": labels, "categories": [""] * N_ITEMS})
     data = behaviour_of("adapting", offsets, items, np.arange(len(items), dtype=float), catalogue, {})
@@ -212,6 +217,19 @@ def test_no_item_is_scored_that_the_device_has_no_vector_of(catalogue: Catalogue
     with torch.no_grad():
         srm.items.weight[unknown] += 3
     assert torch.equal(together(srm, spec, population, catalogue), before)
+
+
+@pytest.mark.parametrize("spec", SCOPES, ids=lambda spec: spec.kind)
+def test_a_taste_that_the_model_does_not_know_is_learned(spec: Adaptation) -> None:
+    """An untrained model over items of two sorts, and users of one sort each: the places of what they take rise."""
+    draws = np.random.default_rng(0)
+    sorts = [np.arange(N_ITEMS) % 2 == which for which in (0, 1)]
+    taken = [draws.permutation(np.flatnonzero(sorts[user % 2])) for user in range(8)]
+    population, srm = of(taken), model()
+    with torch.no_grad():
+        srm.items.weight[torch.from_numpy(sorts[0])] += 0.7
+    adapted, plain = (ranks(srm, population, None, each) for each in (spec, None))
+    assert np.log(adapted).mean() < np.log(plain).mean() - 0.2
 
 
 class Adapting:
