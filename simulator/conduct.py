@@ -15,17 +15,17 @@ from simulator.outcomes import IntArray
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT
 
 Log = Mapping[str, IntArray]
+OF_ATTEMPTS = ("number", "device", "step", "attempt", "status", "sent", "answered", "reached")
 
 
 def conduct(log: Log, fleet: Fleet, lived: IntArray, departures: Departures | None) -> None:
     """Check the log against the rules of the fleet. lived: [devices] interactions. Raises `LedgerError`."""
     if not len(log["number"]):
         return
-    order = np.lexsort((log["number"], log["device"]))
-    log = {name: column[order] for name, column in log.items()}
     _fates_are_allowed(log, fleet, departures)
-    _attempts_follow_each_other(log, fleet)
     _devices_keep_to_their_lives(log, lived, departures)
+    by_device = np.argsort(log["device"], kind="stable")  # the log is in the order of the numbers
+    _attempts_follow_each_other({name: log[name][by_device] for name in OF_ATTEMPTS}, fleet)
 
 
 def _fates_are_allowed(log: Log, fleet: Fleet, departures: Departures | None) -> None:

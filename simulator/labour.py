@@ -7,7 +7,7 @@ used. Read from the request log and the cloud's accounts alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from simulator.stays import FAR, Stays, stays
 
 Log = Mapping[str, IntArray]
 Bools = npt.NDArray[np.bool_]
+PIECE = 1 << 15
+"""About how many beginnings or ends of one kind are put in order at once."""
 
 
 class BrokenLawError(Exception):
@@ -169,18 +171,37 @@ def _continuous_work(stays: Stays, batching: ContinuousBatching, replicas: int) 
 
 def _over_time(intervals: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, list[IntArray]]:
     """(times, rising; for each set of intervals, how many of them hold from each of these times to the next)."""
-    edges = [edge for pair in intervals for edge in pair]
-    time = np.concatenate(edges)
-    kind = np.repeat(np.arange(len(edges), dtype=np.int8), [len(edge) for edge in edges])
-    order = np.argsort(time, kind="stable")
-    time, kind = time[order], kind[order]
-    last = np.append(time[1:] > time[:-1], True)  # the state that lasts, once all changes of a moment are made
-    counts = []
-    for n in range(len(intervals)):
-        change = (kind == 2 * n).astype(np.int32)
-        change -= kind == 2 * n + 1
-        counts.append(np.cumsum(change)[last])
-    return time[last], counts
+    times, counts = [_none()], [[_none()] for _ in intervals]
+    for time, held in _states(intervals):
+        times.append(time)
+        for all_of, part in zip(counts, held, strict=True):
+            all_of.append(part)
+    return np.concatenate(times), [np.concatenate(each) for each in counts]
+
+
+def _states(intervals: list[tuple[IntArray, IntArray]]) -> Iterator[tuple[IntArray, list[IntArray]]]:
+    """The same, a stretch of time after the other, each of which fits the processor's caches."""
+    edges = [np.sort(edge) for pair in intervals for edge in pair]
+    cuts = np.unique(max(edges, key=len)[PIECE::PIECE])
+    places = [[0, *np.searchsorted(edge, cuts).tolist(), len(edge)] for edge in edges]
+    before = [0] * len(intervals)
+    for piece in range(len(cuts) + 1):
+        parts = [edge[place[piece] : place[piece + 1]] for edge, place in zip(edges, places, strict=True)]
+        time = np.concatenate(parts)
+        if not len(time):
+            continue
+        kind = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part) for part in parts])
+        order = np.argsort(time, kind="stable")
+        time, kind = time[order], kind[order]
+        last = np.append(time[1:] > time[:-1], True)  # the state that lasts, once all changes of a moment are made
+        counts = []
+        for n in range(len(intervals)):
+            change = (kind == 2 * n).astype(np.int32)
+            change -= kind == 2 * n + 1
+            held = before[n] + np.cumsum(change)
+            before[n] = int(held[-1])
+            counts.append(held[last])
+        yield time[last], counts
 
 
 def _nobody_rests(stays: Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
@@ -204,10 +225,13 @@ def _nobody_rests(stays: Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
         _somebody_joins(times, room, np.unique(worked.exit), within, stays)
         return
     due = np.minimum(_arrived(stays) + round(batching.max_wait_ms * MILLISECOND), stays.exit)
-    times, (waiting, overdue, replicas, busy) = _over_time(
-        [(stays.entered, stays.exit), (np.maximum(due, stays.entered), stays.exit), there, busy_up]
-    )
-    _demand_none(times[(busy < replicas) & ((overdue > 0) | (waiting >= batching.max_size))], law, stays)
+    wrong = [
+        times[(busy < replicas) & ((overdue > 0) | (waiting >= batching.max_size))]
+        for times, (waiting, overdue, replicas, busy) in _states(
+            [(stays.entered, stays.exit), (np.maximum(due, stays.entered), stays.exit), there, busy_up]
+        )
+    ]
+    _demand_none(np.concatenate(wrong), law, stays)
 
 
 def _longest(milliseconds: Mapping[int, float], tokens: int) -> float:
@@ -219,7 +243,7 @@ def _longest(milliseconds: Mapping[int, float], tokens: int) -> float:
 
 def _arrived(stays: Stays) -> IntArray:
     """[stays] when the request first came to the cloud."""
-    if len(stays.row) == len(np.unique(stays.row)):
+    if not len(stays.row) or np.bincount(stays.row).max() == 1:
         return stays.entered
     first = np.full(int(stays.row.max()) + 1, FAR)
     np.minimum.at(first, stays.row, stays.entered)
