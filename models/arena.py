@@ -14,6 +14,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,15 @@ from scenarios.cache import atomic
 from scenarios.errors import WriteError
 
 FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Load:
+    """Blocks on their way from one process to another: rows, lengths, and columns with one block after the other."""
+
+    rows: IntArray
+    lengths: IntArray
+    columns: Mapping[str, npt.NDArray[Any]]
 
 
 class Arena:
@@ -92,6 +102,20 @@ class Arena:
         self.lengths[rows] = lengths
         self._used += total
         self._unsaved.append(rows)
+
+    def unload(self) -> Load:
+        """What no folder has yet, for another arena; it is nobody's here from now on, as if it were saved."""
+        rows = np.unique(np.concatenate([np.empty(0, np.int64), *self._unsaved]))
+        self._unsaved.clear()
+        offsets, lengths = self.offsets[rows], self.lengths[rows]
+        return Load(rows, lengths, {name: self.gather(name, offsets, lengths) for name in self._kinds})
+
+    def load(self, load: Load) -> None:
+        """Take what another arena unloaded, but for blocks that are not longer than those that are here."""
+        longer = load.lengths > self.lengths[load.rows]
+        values = np.repeat(longer, load.lengths)
+        columns = {name: column[values] for name, column in load.columns.items()}
+        self.add(load.rows[longer], load.lengths[longer], columns)
 
     def open(self, folder: Path, announce: Callable[[str], None]) -> None:
         """Take over what the folder holds; what is damaged there is dropped, with a line that says so."""

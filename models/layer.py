@@ -51,6 +51,11 @@ class Layer:
         """See `Outcomes`."""
         return self._below.ranks(users, cuts, starts, stops)
 
+    @property
+    def store(self) -> OutcomeStore:
+        """The store below all."""
+        return self._below.store
+
     def refresh(self) -> None:
         """Take over what other processes have made since."""
         self._below.refresh()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from models.arena import Arena
+from models.arena import Arena, Load
 from scenarios.behaviour import IntArray
 from scenarios.cache import outcomes_limit, trim
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NOTHING = -1
 """The cut of a device that holds no list."""
-SHORTEST = 16
+SHORTEST = 8
 """Steps of a block when it is first made; one that is outgrown is made anew, of the next power of two."""
 PIECE = 1_000_000
 """Outcomes that are made before they are laid down; bounds the memory between models and store."""
@@ -136,6 +136,23 @@ class OutcomeStore:
         firsts = self._arena.offsets[self._row[users] + cuts] - np.maximum(cuts, 0)
         ranks: npt.NDArray[np.uint16] = self._arena.gather("ranks", firsts + starts, stops - starts)
         return ranks
+
+    @property
+    def store(self) -> OutcomeStore:
+        """This one, below everything."""
+        return self
+
+    def begun(self, users: IntArray) -> npt.NDArray[np.bool_]:
+        """[n] whether anything was made of lists of these users' first step."""
+        return np.asarray(self._arena.lengths[self._row[users]] > 0)
+
+    def unload(self) -> Load:
+        """What was made and is on no disk yet, for the store of another process."""
+        return self._arena.unload()
+
+    def load(self, load: Load) -> None:
+        """Take what the store of another process unloaded."""
+        self._arena.load(load)
 
     def refresh(self) -> None:
         """Take over what other processes have made since. Raises `WriteError` where the folder cannot be made."""

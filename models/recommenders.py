@@ -245,6 +245,11 @@ class Recommenders:
         return {"weights": key, "validation_ndcg_at_10": made.validation_ndcg_at_10, "epochs": made.epochs}
 
     @property
+    def learns(self) -> bool:
+        """Whether a signal is learned from the data."""
+        return any(name in learned.NAMES for name in self.signals)
+
+    @property
     def _folder(self) -> Path:
         return home() / "outcomes" / self.key
 

@@ -18,7 +18,7 @@ from simulator.policies.base import BoolArray, Policy, Sight
 from simulator.pushes import Pushes
 from simulator.world import World
 
-LOOK = 16
+LOOK = 8
 """Steps of a first look; each further look is twice as long."""
 
 

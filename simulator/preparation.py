@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from models.arena import Load as Load
 from models.recommenders import Recommenders, prepare, refreshed
+from models.versions import Versions
 from scenarios.datasets import Unreachable, obtain
 from scenarios.population import Population
 from scenarios.schema.data import Published, Synthetic
@@ -38,12 +40,41 @@ class Experiment:
     def rehearse(self, tell: Tell | None = None) -> Demand:
         """Have the outcomes made that the sweep will look at; once."""
         if not self.demand:
-            policies = [point.policy for point in self.points]
-            outcomes = self.recommenders.outcomes
-            seeds = [cells.replication_seed(self.scenario.seed, r) for r in range(self.scenario.sweep.replications)]
-            self.demand.append(rehearse(self.world, policies, seeds[0], outcomes, tell, seeds[1:]))
-            outcomes.flush()
+            self.demand.append(self._rehearse(tell, None))
+            self.recommenders.outcomes.flush()
         return self.demand[0]
+
+    def unmade(self, size: int) -> list[range]:
+        """Places of the users of whom no list was made yet, in parts of so many; none where nobody asks for lists."""
+        outcomes, users = self.recommenders.outcomes, self.world.users[: self.world.devices]
+        if isinstance(outcomes, Versions) or not any(point.policy.opens for point in self.points):
+            return []
+        parts = [range(start, min(start + size, len(users))) for start in range(0, len(users), size)]
+        return [part for part in parts if not outcomes.store.begun(users[part.start : part.stop]).any()]
+
+    def make(self, part: range, away: bool) -> Load | None:
+        """Have the outcomes made that devices of these users will look at: they are kept on disk, or given back."""
+        outcomes = self.recommenders.outcomes
+        assert not isinstance(outcomes, Versions)
+        self._rehearse(None, part)
+        if away:
+            return outcomes.store.unload()
+        outcomes.flush()
+        return None
+
+    def take(self, made: Load | None) -> None:
+        """Have what another process made."""
+        outcomes = self.recommenders.outcomes
+        assert not isinstance(outcomes, Versions)
+        if made is None:
+            outcomes.refresh()
+        else:
+            outcomes.store.load(made)
+
+    def _rehearse(self, tell: Tell | None, part: range | None) -> Demand:
+        policies = [point.policy for point in self.points]
+        seeds = [cells.replication_seed(self.scenario.seed, r) for r in range(self.scenario.sweep.replications)]
+        return rehearse(self.world, policies, seeds[0], self.recommenders.outcomes, tell, seeds[1:], part)
 
     def replicated(self, replications: int) -> Experiment:
         """The same with another number of replications; those it shares keep their seeds."""

@@ -28,38 +28,44 @@ def rehearse(
     outcomes: Outcomes,
     tell: Tell | None = None,
     others: Sequence[int] = (),
+    part: range | None = None,
 ) -> Demand:
     """Have nearly all outcomes made that runs of these policies will look at before their end.
 
     Clones are left out: a user is rehearsed once, with the coins of the first device that replays it. others: seeds of
-    further runs; what depends on chance is rehearsed under these too.
+    further runs; what depends on chance is rehearsed under these too. part: places of the users that are rehearsed, all
+    where absent; none of them depends on another.
     """
     demand = Demand(world, outcomes)
     foresights = [Foresight(policy, seed, demand) for policy in policies]
     streams = np.arange(min(world.devices, len(world.users)))
+    if part is not None:
+        streams = streams[part.start : part.stop]
     if not isinstance(world.fleet.waiting, Blocking) or not all(policy.opens for policy in policies):
         # What is shown before the first answer comes, or where none ever does.
         outcomes.ensure(world.users[streams], np.full(len(streams), NOTHING), np.ones(len(streams), np.int64))
     progress = Progress(int(world.stream_lengths[streams].sum()) * len(policies), tell)
-    _all(world, foresights, seed, demand, progress)
+    _all(world, foresights, streams, seed, demand, progress)
     by_chance = [foresight.policy for foresight in foresights if not foresight.alike]
     for other in others:
         again = [Foresight(policy, other, demand) for policy in by_chance]
-        _all(world, again, other, demand, Progress(0, None))
+        _all(world, again, streams, other, demand, Progress(0, None))
     return demand
 
 
-def _all(world: World, foresights: Sequence[Foresight], seed: int, demand: Demand, progress: Progress) -> None:
-    _play(world, [each for each in foresights if not each.policy.forgets], seed, demand, progress)
+def _all(
+    world: World, foresights: Sequence[Foresight], users: IntArray, seed: int, demand: Demand, progress: Progress
+) -> None:
+    _play(world, [each for each in foresights if not each.policy.forgets], users, seed, demand, progress)
     for foresight in foresights:
         if foresight.policy.forgets:
-            _play_at_once(world, foresight, demand, progress)
+            _play_at_once(world, foresight, users, demand, progress)
 
 
-def _play_at_once(world: World, foresight: Foresight, demand: Demand, progress: Progress) -> None:
+def _play_at_once(world: World, foresight: Foresight, users: IntArray, demand: Demand, progress: Progress) -> None:
     """The same for a policy that forgets: all requests of a stream are known beforehand."""
     lists = []
-    for stream in range(min(world.devices, len(world.users))):
+    for stream in users.tolist():
         length = int(world.stream_lengths[stream])
         cuts = np.flatnonzero(foresight.all_asks(stream, length))
         lists.append(np.stack([np.full(len(cuts), stream), cuts, np.append(cuts[1:] + 1, length)[: len(cuts)]]))
@@ -68,14 +74,15 @@ def _play_at_once(world: World, foresight: Foresight, demand: Demand, progress: 
     demand.tell(streams, cuts, until)
 
 
-def _play(world: World, foresights: Sequence[Foresight], seed: int, demand: Demand, progress: Progress) -> None:
-    """All users go through their streams, under all of these policies side by side."""
-    users = min(world.devices, len(world.users))
-    lengths = np.tile(world.stream_lengths[:users], len(foresights))
-    streams = np.tile(np.arange(users), len(foresights))
-    actor = np.repeat(np.arange(len(foresights)), users)
+def _play(
+    world: World, foresights: Sequence[Foresight], users: IntArray, seed: int, demand: Demand, progress: Progress
+) -> None:
+    """These users go through their streams, under all of these policies side by side."""
+    lengths = np.tile(world.stream_lengths[users], len(foresights))
+    streams = np.tile(users, len(foresights))
+    actor = np.repeat(np.arange(len(foresights)), len(users))
     opening = np.array([0 if foresight.policy.opens else NOTHING for foresight in foresights], np.int64)
-    held = np.repeat(opening, users)
+    held = np.repeat(opening, len(users))
     diaries: list[Diary | None] = [None] * len(held)
     if any(foresight.policy.recalls for foresight in foresights):
         pace = Pace(world, seed)

@@ -17,12 +17,14 @@ from scenarios.cache import atomic
 from scenarios.errors import UserError
 from simulator import cells
 from simulator.finish import finish, read
-from simulator.preparation import Experiment
+from simulator.preparation import Experiment, Load
 from simulator.progress import Tell, bar
 from simulator.spread import Failure, Here, Processes, Spread
 
 SMALL = 2_000_000
 """Interactions below which a sweep is over before processes of its own have paid for their start."""
+TOGETHER = 512
+"""Users whose outcomes a worker makes at a time: batches are large, and pieces enough for some cores."""
 SHOWN = 5
 """Failed cells that are told of by name."""
 
@@ -64,6 +66,7 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
         looking = sum(bool(point.policy.signals) for point in experiment.points)
         streams = int(experiment.world.stream_lengths[: experiment.world.devices].sum())
         with bar("looking ahead", streams * looking, quiet) as tell:
+            _make_apart(experiment, spread)
             experiment.rehearse(tell)
     failures: dict[str, Failure] = {}
     with bar("simulating", interactions * len(missing), quiet) as tell:
@@ -81,6 +84,29 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
                 tell(interactions)
     _report(failures, len(wanted), folder.parent / "failures.txt")
     return [read(folder / cell.folder) for cell in wanted]
+
+
+def _make_apart(experiment: Experiment, spread: Spread) -> None:
+    """Have outcomes made where the work is spread, if there are many to make: each worker rehearses some users.
+
+    A piece that fails is left to the rehearsal of all, here, which finds the others' made. What signals learn from the
+    data they learn once, on this machine.
+    """
+    if isinstance(spread, Here) or (spread.away and experiment.recommenders.learns):
+        return
+    parts = experiment.unmade(TOGETHER)
+    if len(parts) < 2:
+        return
+    shared = Luggage(experiment, experiment.recommenders.parcel() if spread.away else {})
+    for _, back in spread.each(partial(_made, away=spread.away), shared, parts):
+        if not isinstance(back, Failure):
+            experiment.take(back)
+
+
+def _made(shared: Luggage, part: range, away: bool) -> Load | None:
+    """Make the outcomes that these users' devices will look at."""
+    shared.experiment.recommenders.unpack(shared.weights)
+    return shared.experiment.make(part, away)
 
 
 def _cell(shared: Luggage, number: int, live: bool, folder: Path | None, tell: Tell | None) -> Sent:

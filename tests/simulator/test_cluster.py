@@ -56,6 +56,8 @@ def test_two_nodes_give_what_one_process_gives(cluster: Any, tmp_path: Path, mon
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(SMALL))
     run(read(path), out=tmp_path / "here", spread=Here())
+    monkeypatch.setattr("simulator.sweep.TOGETHER", 8)  # so that outcomes too are made there
+    monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-driver-of-nodes"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray's own
         run(read(path), out=tmp_path / "there", spread=Cluster(cluster.address))

@@ -51,6 +51,12 @@ def test_it_measures_what_it_promises(
     shown = capsys.readouterr().out
     assert "fast, outcomes stored, over live" in shown
     assert "timed on" in shown
+    for name in ("one.png", "other.png"):
+        with pytest.raises(SystemExit, match="0"):
+            main(["bench", "--read", str(tmp_path / "b.json"), "--plot", str(tmp_path / name)])
+    assert capsys.readouterr().out == 2 * shown
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
 
 
 def test_the_peers_are_given_one_queue() -> None:
