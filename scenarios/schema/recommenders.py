@@ -141,4 +141,6 @@ class Recommenders(Block):
             raise ValueError("llm and generator are both null, so the cloud has nothing to send; expected one of them")
         if self.generator is not None and self.srm.stages:
             raise ValueError("srm.stages must be empty with a generator, which trains the device's model itself")
+        if self.generator is not None and self.srm.kind in POINTWISE:
+            raise ValueError(f"srm.kind: {self.srm.kind} has no state that a generated head could be put on")
         return self

@@ -22,6 +22,7 @@ from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue, PopularCatalo
 from scenarios.schema.generators import Duet, Solid
 from scenarios.schema.generators import Generator as Spec
 from scenarios.schema.recommenders import CausalLlm, Recommenders, Srm, SrmKind
+from scenarios.schema.stages import Retraining
 from scenarios.schema.training import Training
 
 N_ITEMS, LENGTH = 60, 12
@@ -71,7 +72,7 @@ def both_ways(
     [
         (Duet(), WholeCatalogue(), False, "sasrec"),
         (Duet(wire="int8"), PopularCatalogue(items=25), False, "gru4rec"),
-        (Duet(as_released=True), PopularCatalogue(items=8), True, "ttt4rec"),
+        (Duet(as_released=True), PopularCatalogue(items=8), True, "gru4rec"),
         (Solid(clusters=5, bound=0.3), NoCatalogue(), True, "sasrec"),
         (Solid(clusters=5, wire="fp16"), PopularCatalogue(items=8), False, "gru4rec"),
     ],
@@ -119,6 +120,14 @@ def test_parameters_alone_need_a_catalogue(population: Population) -> None:
 def test_something_has_to_be_sent() -> None:
     with pytest.raises(ValueError, match="nothing to send"):
         Recommenders(llm=None)
+
+
+@pytest.mark.parametrize(
+    ("srm", "told"), [(Srm(kind="din"), "din has no state"), (Srm(stages=(Retraining(),)), "must be empty")]
+)
+def test_the_device_s_model_has_to_fit_a_generator(srm: Srm, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Recommenders(srm=srm, generator=Duet())
 
 
 @pytest.mark.parametrize("listed", [False, True])
