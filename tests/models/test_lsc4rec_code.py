@@ -141,7 +141,7 @@ def test_the_layer_adds_up_what_the_members_devices_say(
         until = int(people.steps[user])
         mine = layer.signal(NAME, user, cut, cut, until)
         (batch,) = (each for each in in_batches(people.replayed) if user in each)
-        for step in sorted({cut, (cut + until) // 2, until - 1}):
+        for step in sorted({cut, until - 1}):
             members = batch[people.steps[batch] > step].tolist()
             assert mine[step - cut] == pytest.approx(by_hand(world.live(), members, cut, step), rel=1e-9)
         assert layer.signal(NAME, user, cut, until - 1, until)[0] == mine[-1] == layer.at(NAME)(user, cut, until - 1)
@@ -164,7 +164,7 @@ def test_members_on_one_path_see_the_same(make_population: Callable[..., Populat
 
 
 def test_thresholds_are_read_off_the_validation_part_unless_asked(make_population: Callable[..., Population]) -> None:
-    population = make_population(users=18)
+    population = make_population(users=7)
     spec = Spec.model_validate(
         {
             "srm": {"width": 8, "layers": 1, "heads": 1, "window": 8, "training": {"epochs": 1}},
@@ -193,4 +193,4 @@ def test_thresholds_are_read_off_the_validation_part_unless_asked(make_populatio
             for cut in range(step + 1):
                 before += [by_hand(live, members, cut, step)] * len(members)
     np.testing.assert_allclose(recommenders.reference(NAME), sorted(before), rtol=1e-6)
-    assert len(before) > 100
+    assert len(before) > 40
