@@ -87,6 +87,6 @@ def _order(scores: Tensor, left: Tensor) -> Tensor:
     bits = (scores + 0.0).view(torch.int32)
     falling = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
     keys = (falling.long() << 32).masked_fill_(~left, 0x7FFFFFFF << 32)
-    keys |= torch.arange(scores.shape[1])
+    keys |= torch.arange(scores.shape[1], device=scores.device)
     keys.numpy().sort(axis=1)
     return keys & 0xFFFFFFFF

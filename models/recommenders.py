@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ from scenarios.population import Population
 from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
 from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
 from scenarios.schema.pushes import Pushes
-from scenarios.schema.recommenders import LocalLlm, LocalT5
+from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class Recommenders:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the outcomes come along, open models do not, and it says nothing."""
-        state = {name: value for name, value in self.__dict__.items() if name != "_models"}
+        state = {name: value for name, value in self.__dict__.items() if name not in {"_models", "_models_of_batches"}}
         state["_fitted"] = {}
         return {**state, "announce": _silent, "progress": False}
 
@@ -334,6 +335,23 @@ class Recommenders:
         srm: Srm = trained.open_srm(items, self.spec.srm, self.srm_key).to(kind)
         return srm, llm, None
 
+    @cached_property
+    def _models_of_batches(self) -> tuple[Srm, Llm | None, Generator | None]:
+        """The same to make outcomes by: copies on an accelerator, where there is one and all that they meet can follow.
+
+        What calls models one by one stays where it is: there an accelerator is slower, and oracles are best left alone.
+        """
+        import torch
+
+        from models.accelerator import accelerator
+
+        device = accelerator(getattr(torch, self.spec.precision))
+        srm, llm, generator = self._models
+        plain = isinstance(self.spec.llm, CausalLlm | LocalLlm) and isinstance(self.adaptation, NoAdaptation)
+        if device.type == "cpu" or llm is None or generator is not None or self.learns or not plain:
+            return self._models
+        return deepcopy(srm).to(device), deepcopy(llm).to(device), None
+
     def _of_replay(self) -> Blocks:
         functions = {name: self._function(name) for name in self._seen}
         return self._blocks(self.population.replay_from, self.population.steps, functions)
@@ -341,7 +359,7 @@ class Recommenders:
     def _blocks(self, first: IntArray, steps: IntArray, functions: Mapping[str, Signal]) -> Blocks:
         from models.blocks import Blocks
 
-        srm, llm, generator = self._models
+        srm, llm, generator = self._models_of_batches
         behaviour = self.population.behaviour
         adapter = None
         if not isinstance(self.adaptation, NoAdaptation):

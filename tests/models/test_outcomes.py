@@ -358,6 +358,22 @@ def test_what_is_stored_needs_no_models(population: Population, tmp_path: Path) 
     assert again.signal("footrule", int(users[-1]), 0, 0, 2).tolist() == signal.tolist()
 
 
+def test_nothing_is_made_elsewhere_than_where_the_models_are(population: Population, tmp_path: Path) -> None:
+    """Every signal and both catalogues, while a tensor made without a word of where would have no numbers at all."""
+    for dtype in (torch.float32, torch.float64):
+        world = World(population, signals=NAMES, catalogue=WholeCatalogue(), dtype=dtype)
+        users = population.replayed
+        cuts, stops = np.zeros_like(users), population.steps[users]
+        plain = world.blocks()
+        held, alone = plain.held(users, cuts, stops), plain.alone(users, stops)
+        other = world.blocks()
+        with torch.device("meta"):
+            again, by_itself = other.held(users, cuts, stops), other.alone(users, stops)
+        assert again.ranks.tolist() == held.ranks.tolist()
+        assert by_itself.tolist() == alone.tolist()
+        assert all(np.array_equal(again.signals[name], held.signals[name]) for name in NAMES)
+
+
 def test_blocks_grow_and_say_the_same(population: Population, tmp_path: Path) -> None:
     long = Population(
         population.behaviour, np.minimum(population.history_end, 1), np.minimum(population.replay_from, 2)

@@ -1,6 +1,7 @@
 """A scenario's recommenders: trained once, stored once, opened only when something is missing."""
 
 import ast
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from models import trained, training, weights
+from models import accelerator, trained, training, weights
 from models.llms import causal
 from models.recommenders import Recommenders, prepare
 from scenarios.behaviour import save
@@ -210,3 +212,19 @@ def test_a_t5_s_key_follows_every_file_that_makes_it(item_ids: str) -> None:
                 inner = Path(*str(node.module).split(".")[1:])
                 made_of = [inner / each.name for each in node.names] if (weights.ROOM / inner).is_dir() else [inner]
                 assert {str(each.with_suffix(".py")) for each in made_of} <= known, name
+
+
+def test_batches_are_made_on_an_accelerator_where_there_is_one(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`meta` stands for one: copies go there, the models that live devices call stay; Apple's has no float64."""
+    monkeypatch.setattr(accelerator, "accelerator", lambda kind: torch.device("meta"))
+    mine = made(population)
+    assert {each.device.type for model in mine._models_of_batches[:2] for each in model.parameters()} == {"meta"}
+    assert {each.device.type for model in mine._models[:2] for each in model.parameters()} == {"cpu"}
+    assert "_models_of_batches" not in pickle.loads(pickle.dumps(mine)).__dict__
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert accelerator.accelerator(torch.float32).type == "mps"
+    assert accelerator.accelerator(torch.float64).type == "cpu"
