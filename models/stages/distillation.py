@@ -175,7 +175,7 @@ def list_weights(stage: Distillation, listed: Tensor, theirs: Tensor, targets: T
     place = torch.arange(1, count + 1, device=scores.device)
     position = (-place / stage.position_scale).softmax(0)
     if stage.loss == "released":
-        sure = torch.exp(theirs[:, :count] - theirs[:, :1]) * there + ALMOST_NOTHING
+        sure = torch.exp((theirs[:, :count] - theirs[:, :1]).where(there, -torch.inf)) + ALMOST_NOTHING
         confidence = sure / sure.sum(1, keepdim=True)
     elif stage.confidence == "candidate":
         sure = torch.exp(-distances(theirs[:, :count], there)) * there

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
@@ -75,6 +75,7 @@ def lists(rows: int, length: int, scale: float, seed: int) -> tuple[Tensor, Tens
 
 
 @settings(max_examples=40)
+@example(3, 3, 112.0, 0, "b")
 @given(st.integers(1, 20), st.integers(1, 50), st.floats(0, 1e4), st.integers(0, 999), st.sampled_from(["a", "b", "c"]))
 def test_weights_of_a_list_add_up_to_one(count: int, length: int, scale: float, seed: int, which: str) -> None:
     stage = {
