@@ -25,7 +25,9 @@ NEVER = -1
 PATIENCE = 1 << 20
 """Events after which a run must have got somewhere: about a second of computing."""
 PAGE = 34
-"""Bits of a tick within its page of the calendar, which is 17 s."""
+"""Bits of a tick within its page of the calendar, which is 17 s at first."""
+FEW, MANY = 64, 1 << 13
+"""Entries of a page below which pages become twice as long, and above which half as long."""
 
 _CLASS = 1 << 28
 SERVED = 0 * _CLASS
@@ -68,7 +70,7 @@ class Clock(Environment):
     """SimPy's environment, counting ticks from 0.
 
     SimPy's queue holds only the page of the calendar that is open, and so fits the processor's caches however many
-    devices sleep; a later page is put in order when it is turned to.
+    devices sleep; a later page is put in order when it is turned to. Pages become longer or shorter as it takes.
     """
 
     def __init__(self) -> None:
@@ -79,6 +81,7 @@ class Clock(Environment):
         """The current time."""
         self._weak = 0
         """Moments set by `meanwhile`."""
+        self._bits = PAGE
         self._turns_at = 0
         """The first tick behind the open page."""
         self._pages: dict[int, list[Entry]] = {}
@@ -117,7 +120,7 @@ class Clock(Environment):
 
     def _write(self, entry: Entry) -> None:
         """Put an entry on a later page."""
-        number = entry[0] >> PAGE
+        number = entry[0] >> self._bits
         self._paged += 1
         page = self._pages.get(number)
         if page is None:
@@ -166,8 +169,20 @@ class Clock(Environment):
         self._paged -= len(page)
         self._open += page
         heapify(self._open)
-        self._turns_at = (number + 1) << PAGE
+        self._turns_at = (number + 1) << self._bits
+        if len(page) < FEW and len(self._pages) > 1:
+            self._deal(self._bits + 1)
+        elif len(page) > MANY and self._bits:
+            self._deal(self._bits - 1)
         return True
+
+    def _deal(self, bits: int) -> None:
+        """Put what is on later pages on pages of another length."""
+        entries = list(chain.from_iterable(self._pages.values()))
+        self._bits = bits
+        self._pages, self._numbers, self._paged = {}, [], 0
+        for entry in entries:
+            self._write(entry)
 
 
 def _happen(event: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,11 +13,16 @@ TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=40)
 
 
-@given(ENTRIES, ENTRIES)
+@given(ENTRIES, ENTRIES, st.sampled_from([(64, 1 << 13), (10**9, 10**9), (0, 0), (2, 3)]))
 def test_all_happens_in_the_order_of_time_priority_and_setting(
-    first: list[tuple[int, int]], then: list[tuple[int, int]]
+    first: list[tuple[int, int]], then: list[tuple[int, int]], sizes: tuple[int, int]
 ) -> None:
-    """By time, priority and setting; half of it is set while the clock runs."""
+    """By time, priority and setting; half of it is set while the clock runs, and pages change their length."""
+    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1]):
+        _in_order(first, then)
+
+
+def _in_order(first: list[tuple[int, int]], then: list[tuple[int, int]]) -> None:
     clock, later = Clock(), list(then)
     seen: list[tuple[int, int, int]] = []
 
