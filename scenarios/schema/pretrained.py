@@ -30,8 +30,8 @@ class PretrainedLlm(Block):
     """Linear layers that get an adapter, by the ends of their names; none named: all of them."""
     window: Annotated[int, Field(ge=4)] = 20
     """Most items of a history that the model reads, and the length of a training window."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Of what goes into the network and of what comes out of it."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Arithmetic of the tuning; auto: bfloat16 where a measurement on this machine finds it faster."""
-    training: Training = Training(epochs=10, learning_rate=0.001)
+    training: Training = Training(epochs=10, learning_rate=0.003)
