@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 
 from models import generators, learned, lsc4rec_code, trained, weights
-from models.catalogue import Part, part_of
+from models.catalogue import Part
 from models.generators.wire import parameter_bytes
-from models.head import burden, refuse
 from models.layer import Layer
+from models.learned.kept import learned_once
 from models.lsc4rec_code import Batches
 from models.oracle import PREFIX, Oracle
 from models.outcomes import OutcomeStore
-from models.signals import NAMES, OF_CATALOGUE, Signal, signal
+from models.signals import Signal, signal
 from models.stages import changed_bytes
-from models.trained import READING, Announce
+from models.trained import Announce
 from models.versions import Versions
 from scenarios.behaviour import IntArray
 from scenarios.cache import atomic, content_key, home
-from scenarios.errors import UserError, WriteError
 from scenarios.population import Population
 from scenarios.schema.adaptation import AnyAdaptation, NoAdaptation
-from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
+from scenarios.schema.fleet import Fusion
 from scenarios.schema.pushes import Pushes
-from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5
+from scenarios.schema.recommenders import CausalLlm, LocalLlm
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
     from models.live import Live, LiveVersions
     from models.llms.base import Llm
     from models.srms.base import Srm
-
-MAKING = (*READING, "blocks.py", "catalogue.py", "fusion.py", "held.py", "outcomes.py", "recommenders.py")
-"""Source files whose change makes older outcomes another thing, whatever the models."""
 
 OLDEST = 30
 """Staleness up to which the validation part is looked at for the usual values of a signal."""
@@ -138,7 +131,7 @@ class Recommenders:
         outcomes = self.outcomes
         told = {}
         if isinstance(outcomes, Layer):
-            told = {name: outcomes.at(name) for name in self.signals if not _of_one_device(name)}
+            told = {name: outcomes.at(name) for name in self.signals if not of_one_device(name)}
         functions = {name: self._function(name) for name in self._seen}
         models = (self.population, srm, llm, self.fusion, self.part, self._length)
         return Live(*models, functions, told, self.adaptation, generator)
@@ -192,58 +185,9 @@ class Recommenders:
     @property
     def facts(self) -> dict[str, Any]:
         """What a summary says of the recommenders; nothing that depends on the clock."""
-        spec, items = self.spec, self.population.behaviour.n_items
-        srm = weights.read_facts(self.srm_key)
-        assert srm is not None
-        own = weights.size_within(self.srm_key, "backbone.") if spec.generator is not None else srm
-        vectors = items * spec.srm.width * 4
-        facts: dict[str, Any] = {
-            "srm": {
-                "kind": spec.srm.kind,
-                "weights": self.srm_key,
-                "parameters": own.parameters,
-                "bytes_without_item_vectors": own.bytes - vectors,
-                "validation_ndcg_at_10": srm.validation_ndcg_at_10,
-                "epochs": srm.epochs,
-                "state_bytes": srm.state_bytes,
-            },
-            "device_catalogue": {"items": self.part.vectors, "bytes": self.part.bytes(spec.srm.width)},
-            "answer_items": self.outcomes.answer_items,
-            "precision": spec.precision,
-        }
-        if not isinstance(self.adaptation, NoAdaptation):
-            facts["device_adaptation"] = asdict(burden(self.adaptation, spec.srm.width))
-        if spec.generator is not None:
-            # What was judged while they were trained is the device's model with heads that are new.
-            judged = facts["srm"].pop("validation_ndcg_at_10")
-            parameters = srm.parameters - own.parameters
-            facts["generator"] = {
-                "kind": spec.generator.kind,
-                "parameters": parameters,
-                "validation_ndcg_at_10": judged,
-            }
-            facts["parameter_bytes"] = self.parameter_bytes
-        if self.pushed:
-            facts["pushed"] = [self._of_weights(key) for key in self.pushed]
-        if spec.llm is None or self.llm_key is None:
-            return facts
-        facts["llm"] = {"kind": spec.llm.kind, "weights": self.llm_key}
-        if isinstance(spec.llm, LocalLlm | LocalT5):
-            facts["llm"] |= weights.size_of_folder(spec.llm.path)
-        else:
-            llm = weights.read_facts(self.llm_key)
-            assert llm is not None
-            facts["llm"] |= {
-                "parameters": llm.parameters,
-                "validation_ndcg_at_10": llm.validation_ndcg_at_10,
-                "epochs": llm.epochs,
-            }
-        return facts
+        from models.facts import facts
 
-    def _of_weights(self, key: str) -> dict[str, Any]:
-        made = weights.read_facts(key)
-        assert made is not None
-        return {"weights": key, "validation_ndcg_at_10": made.validation_ndcg_at_10, "epochs": made.epochs}
+        return facts(self)
 
     @property
     def learns(self) -> bool:
@@ -272,7 +216,7 @@ class Recommenders:
     def _seen(self) -> tuple[str, ...]:
         """The signals that devices compute."""
         beside = lsc4rec_code.SEEN if lsc4rec_code.NAME in self.signals else ()
-        return tuple(sorted({name for name in self.signals if _of_one_device(name)} | set(beside)))
+        return tuple(sorted({name for name in self.signals if of_one_device(name)} | set(beside)))
 
     def _function(self, name: str) -> Signal:
         return self._learned(name) if name in learned.NAMES else signal(name)
@@ -283,31 +227,10 @@ class Recommenders:
 
     def _parameters(self, name: str) -> learned.Arrays:
         """What was learned, without opening it. Signals of one scenario are learned together, from the same pairs."""
-        if name in self._fitted:
-            return self._fitted[name]
-        folder = home() / "learned" / self.learned_key
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / ".lock").acquire()
-        except OSError as error:
-            raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
-        with lock:
+        if name not in self._fitted:
             wanted = [each for each in self.signals if each in learned.NAMES]
-            for each in wanted:
-                try:
-                    with np.load(io.BytesIO((folder / f"{each}.npz").read_bytes()), allow_pickle=False) as file:
-                        self._fitted[each] = dict(file)
-                except FileNotFoundError:
-                    pass
-                except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-                    self.announce(f"{folder / each}.npz: damaged ({error}); learned anew")
-            missing = [each for each in wanted if each not in self._fitted]
-            if missing:
-                self.announce(f"learning from the validation part: {', '.join(missing)}")
-                self._fitted.update(self._learn(missing))
-            for each in missing:
-                with atomic(folder / f"{each}.npz") as scratch, scratch.open("wb") as stream:
-                    np.savez(stream, allow_pickle=False, **self._fitted[each])
+            folder = home() / "learned" / self.learned_key
+            self._fitted.update(learned_once(folder, wanted, self._learn, self.announce))
         return self._fitted[name]
 
     def _learn(self, names: Sequence[str]) -> dict[str, learned.Arrays]:
@@ -371,111 +294,10 @@ class Recommenders:
         return Blocks(behaviour, first, steps, *models, functions, adapter, generator)
 
 
-def _of_one_device(signal: str) -> bool:
+def of_one_device(signal: str) -> bool:
     """Whether a device could compute it by itself."""
     return signal != lsc4rec_code.NAME and not signal.startswith(PREFIX)
 
 
 def _silent(text: str) -> None:
     """Announce nothing."""
-
-
-def prepare(
-    population: Population,
-    spec: Spec,
-    catalogue: Catalogue,
-    fusion: Fusion,
-    signals: Sequence[str],
-    announce: Announce,
-    progress: bool,
-    adaptation: AnyAdaptation | None = None,
-) -> Recommenders:
-    """Train what is not trained yet, and say where everything is.
-
-    Raises `ModelError`, and `UserError` for a full disk or a signal that the device has no catalogue for.
-
-    signals: those that policies look at. announce: takes lines for people. progress: whether bars are shown.
-    adaptation: of the devices; none where absent.
-    """
-    adaptation = adaptation or NoAdaptation()
-    refuse(adaptation, spec.srm)
-    _known(signals, catalogue)
-    if spec.llm is None and isinstance(catalogue, NoCatalogue):
-        raise UserError(
-            "fleet.catalogue: none, but with recommenders.llm null the cloud sends parameters and no list, so that the "
-            "device has nothing to put in order; expected popular or all"
-        )
-    srm_key, llm_key = _trained(population, spec, announce, progress)
-    # A local model's lists depend on the streams too, and on how they are searched.
-    streams, searched = weights.population_key(population), trained.searched_by(spec.llm)
-    models = (streams, srm_key, llm_key, *searched, spec.list_length, fusion.model_dump(), catalogue.model_dump())
-    code = (*MAKING, *trained.sources(spec.srm), *(() if spec.llm is None else trained.sources(spec.llm)))
-    sent = () if spec.generator is None else (spec.generator.wire,)
-    if spec.generator is not None:
-        code = (*code, *generators.sources(spec.generator), "generators/wire.py")
-    adapting = () if isinstance(adaptation, NoAdaptation) else (adaptation.model_dump(),)
-    models, code = (*models, *sent, *adapting), (*code, *(["adaptation.py"] if adapting else []))
-    learning = [name for name in signals if name in learned.NAMES]
-    learning_code = [f"signals/{name}.py" for name in NAMES] + sorted(
-        str(path.relative_to(weights.ROOM)) for path in (weights.ROOM / "learned").glob("*.py")
-    )
-    learned_key = content_key(*models, weights.code_digest(*code, "pairs.py", *learning_code))
-    signal_code = tuple(f"signals/{name}.py" for name in signals if name in NAMES)
-    if lsc4rec_code.NAME in signals:
-        signal_code += ("lsc4rec_code.py", *(f"signals/{name}.py" for name in lsc4rec_code.SEEN))
-    key = content_key(
-        *models,
-        spec.precision,
-        sorted(signals),
-        weights.code_digest(*code, *signal_code),
-        *([learned_key] if learning else []),
-    )
-    part = part_of(catalogue, population)
-    seen = tuple(signals)
-    return Recommenders(
-        population, spec, fusion, part, seen, srm_key, llm_key, key, learned_key, announce, progress, adaptation
-    )
-
-
-def _trained(population: Population, spec: Spec, announce: Announce, progress: bool) -> tuple[str, str | None]:
-    """Keys of the device's model and the cloud's, after their training."""
-    srm_key, llm_key = "", None
-    if spec.generator is not None:
-        srm_key = generators.train_once(population, spec.srm, spec.generator, announce, progress)
-    elif spec.llm is not None:
-        label = f"training the device's model ({spec.srm.kind})"
-        srm_key = trained.train_srm(population, spec.srm, spec.llm, label, announce, progress)
-    if spec.llm is not None:
-        llm_key = trained.train_once(population, spec.llm, "training the cloud's model", announce, progress)
-    return srm_key, llm_key
-
-
-def _known(names: Sequence[str], catalogue: Catalogue) -> None:
-    """Refuse signals that there are not, or that the device lacks the catalogue for."""
-    for name in names:
-        if name not in NAMES and name not in learned.NAMES and _of_one_device(name):
-            known = ", ".join((*NAMES, *learned.NAMES, lsc4rec_code.NAME))
-            raise UserError(f"sweep.policies: there is no signal {name}; expected one of {known}")
-        if name in OF_CATALOGUE and isinstance(catalogue, NoCatalogue):
-            raise UserError(
-                f"fleet.catalogue: none, but the signal {name} compares the list with items that the device itself "
-                f"holds; expected popular or all"
-            )
-
-
-def refreshed(recommenders: Recommenders, spec: Pushes, learned_from: Sequence[Population]) -> Recommenders:
-    """The same with versions of the device's model, each trained further on one of these populations.
-
-    Raises `ModelError`, and `UserError` where the device's model is part of a generator.
-    """
-    if recommenders.spec.generator is not None:
-        raise UserError("fleet.pushes: scheduled, but recommenders.generator trains the device's model; expected none")
-    models, key, keys = recommenders.spec, recommenders.srm_key, []
-    for k, population in enumerate(learned_from):
-        label = f"refreshing the device's model ({k + 1} of {len(learned_from)})"
-        for stage in spec.stages:
-            key = trained.teach_once(
-                population, models.srm, models.llm, stage, key, label, recommenders.announce, recommenders.progress
-            )
-        keys.append(key)
-    return replace(recommenders, pushed=tuple(keys))

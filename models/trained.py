@@ -47,8 +47,10 @@ def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
     match spec:
         case SrmSpec():
             return ("srms/base.py", f"srms/{spec.kind}.py")
-        case CausalLlm() | LocalLlm():
+        case CausalLlm():
             return ("llms/causal.py",)
+        case LocalLlm():
+            return ("llms/causal.py", "llms/local_causal.py", "llms/checkpoint.py")
         case PretrainedLlm():
             return ("llms/causal.py", "llms/pretrained.py", "llms/tuning.py", "text.py")
         case T5Llm():
@@ -240,9 +242,9 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
     """The cloud's model that is kept under this key, or the local one, not in training. Raises `ModelError`."""
     match spec:
         case LocalLlm():
-            from models.llms import causal
+            from models.llms import local_causal
 
-            return causal.load(n_items, spec)
+            return local_causal.load(n_items, spec)
         case LocalT5():
             from models.llms import local_t5
 

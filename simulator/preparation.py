@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.arena import Load as Load
-from models.recommenders import Recommenders, prepare, refreshed
+from models.prepare import prepare, refreshed
+from models.recommenders import Recommenders
 from models.versions import Versions
 from scenarios.datasets import Unreachable, obtain
 from scenarios.population import Population

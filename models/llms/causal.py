@@ -10,7 +10,6 @@ alone gives the same list.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,11 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.quiet import quiet
 from models.srms.base import PAD
 from scenarios.behaviour import IntArray
-from scenarios.errors import ModelError
-from scenarios.schema.recommenders import CausalLlm, LocalLlm
+from scenarios.schema.recommenders import CausalLlm
 
 
 def context_starts(seen: IntArray, window: int) -> IntArray:
@@ -108,55 +105,6 @@ def build(n_items: int, spec: CausalLlm) -> Causal:
         pad_token_id=None,
     )
     return Causal(LlamaForCausalLM(config), n_items, spec.window, spec.dropout)
-
-
-def load(n_items: int, spec: LocalLlm) -> Causal:
-    """The model in the scenario's folder. Raises `ModelError` where its files are not those of such a model."""
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
-
-    folder = spec.path
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"recommenders.llm.path: {folder} holds no config.json, so it is no model's folder")
-    if not list(folder.glob("*.safetensors")):
-        raise ModelError(f"recommenders.llm.path: {folder} holds no safetensors; files of other kinds are never opened")
-    try:
-        with quiet():
-            network, report = AutoModelForCausalLM.from_pretrained(
-                folder,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"recommenders.llm.path: {folder} cannot be loaded ({reason})") from error
-    for fault in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        if report.get(fault):
-            named = ", ".join(sorted(str(name) for name in report[fault])[:3])
-            raise ModelError(
-                f"recommenders.llm.path: the weights in {folder} do not fit its config.json ({fault}: {named})"
-            )
-    tokens = network.get_input_embeddings().num_embeddings
-    if tokens < n_items:
-        raise ModelError(f"recommenders.llm.path: {folder} knows {tokens} tokens, but the data set has {n_items} items")
-    longest = getattr(network.config, "max_position_embeddings", spec.window)
-    if spec.window > longest:
-        raise ModelError(f"recommenders.llm.window: {spec.window} is more than the {longest} positions of {folder}")
-    model = Causal(network.eval(), n_items, spec.window)
-    _check_head(model, folder)
-    return model
-
-
-def _check_head(model: Causal, folder: Path) -> None:
-    """Some architectures scale or cap what their output layer says; batched lists would then differ from its own."""
-    items = torch.arange(min(4, model.n_items), device=model.network.device)[None]
-    with torch.no_grad():
-        apart = (model.score_all(model.encode(items)) - model.network(items).logits[..., : model.n_items]).abs().max()
-    if not apart <= 1e-3:
-        raise ModelError(f"recommenders.llm.path: {folder}: its logits are not its output layer applied to its states")
 
 
 def _leave_head_out(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def _of_folder(folder: Path, what: str) -> Given:
     """A causal language model, each of its tokens an item."""
     import json
 
-    from models.llms import causal
+    from models.llms import local_causal
     from models.weights import refuse_foreign
     from scenarios.errors import ModelError
     from scenarios.schema.recommenders import LocalLlm
@@ -129,7 +129,7 @@ def _of_folder(folder: Path, what: str) -> Given:
         raise ModelError(f"{folder}/config.json: no configuration of a causal language model ({error})") from error
     refuse_foreign(folder)
     try:
-        llm = causal.load(tokens, LocalLlm(path=folder, window=max(4, min(longest, 1024))))
+        llm = local_causal.load(tokens, LocalLlm(path=folder, window=max(4, min(longest, 1024))))
     except ModelError as error:
         raise ModelError(str(error).removeprefix("recommenders.llm.path: ")) from error
     return Given(llm, f"{what}, {_sizes(llm)}", 50, "float32")

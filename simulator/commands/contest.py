@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from models import generators
 from models.evaluation import Burden, burden, ranks
-from models.recommenders import prepare
+from models.prepare import prepare
 from models.stages import FROM_THE_CLOUD
 from models.trained import trained
 from models.weights import Facts

@@ -21,8 +21,9 @@ from models.live import Live
 from models.live_adaptation import OwnHead
 from models.llms import causal
 from models.outcomes import NOTHING, OutcomeStore
+from models.prepare import prepare
 from models.reading import read, spans
-from models.recommenders import Recommenders, prepare
+from models.recommenders import Recommenders
 from models.signals import signal
 from models.srms import build
 from models.srms.base import DotProductSrm, Srm

@@ -15,7 +15,7 @@ from models import trained as trained_module
 from models.evaluation import Ranker, burden, ranks
 from models.llms import causal, t5
 from models.llms.item_codes import digits
-from models.recommenders import prepare
+from models.prepare import prepare
 from models.srms.base import Srm
 from models.srms.ttt4rec import Model as Ttt4Rec
 from models.trained import trained

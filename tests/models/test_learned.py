@@ -18,7 +18,8 @@ from models.live import Live
 from models.llms import causal
 from models.outcomes import OutcomeStore
 from models.pairs import Pairs
-from models.recommenders import Recommenders, prepare
+from models.prepare import prepare
+from models.recommenders import Recommenders
 from models.signals import NAMES, signal
 from scenarios.behaviour import Behaviour
 from scenarios.errors import UserError

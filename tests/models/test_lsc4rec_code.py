@@ -19,7 +19,8 @@ from models.live import Live
 from models.llms import causal
 from models.lsc4rec_code import NAME, SEEN, Batches, displaced, in_batches, score
 from models.outcomes import OutcomeStore
-from models.recommenders import Recommenders, prepare
+from models.prepare import prepare
+from models.recommenders import Recommenders
 from models.signals import signal
 from models.srms import build
 from scenarios.population import Population

@@ -14,7 +14,8 @@ import torch
 
 from models import accelerator, trained, training, weights
 from models.llms import causal
-from models.recommenders import Recommenders, prepare
+from models.prepare import prepare
+from models.recommenders import Recommenders
 from scenarios.behaviour import save
 from scenarios.errors import ModelError
 from scenarios.population import Population
@@ -72,7 +73,7 @@ from scenarios.behaviour import load
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue
 from scenarios.schema.recommenders import Recommenders as Spec
-from models.recommenders import prepare
+from models.prepare import prepare
 
 data = load(Path({str(tmp_path / "data")!r}))
 population = Population(data, data.lengths // 2, data.lengths * 2 // 3)

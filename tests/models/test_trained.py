@@ -5,7 +5,7 @@ import torch
 
 from models import training
 from models.evaluation import burden
-from models.recommenders import prepare
+from models.prepare import prepare
 from models.srms.base import Srm
 from models.trained import open_srm, sized, train_srm, trained
 from scenarios.population import Population

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.recommenders import Recommenders, prepare, refreshed
+from models.prepare import prepare, refreshed
+from models.recommenders import Recommenders
 from models.versions import Versions
 from scenarios.errors import UserError
 from scenarios.population import Population

@@ -28,7 +28,7 @@ from worlds import HashOutcomes, footrules
 from analysis.summary import latency
 from models import srms, text
 from models.llms import causal
-from models.recommenders import prepare, refreshed
+from models.prepare import prepare, refreshed
 from scenarios.behaviour import Behaviour, save
 from scenarios.datasets import folder as published_folder
 from scenarios.datasets import obtain

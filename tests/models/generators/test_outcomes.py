@@ -14,7 +14,7 @@ from models.generators.solid import Model as SolidModel
 from models.live import Live
 from models.llms import causal
 from models.outcomes import NOTHING, OutcomeStore
-from models.recommenders import prepare
+from models.prepare import prepare
 from models.signals import NAMES, signal
 from scenarios.errors import UserError
 from scenarios.population import Population

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models import weights
-from models.llms.causal import Causal, build, context_starts, load
+from models.llms.causal import Causal, build, context_starts
+from models.llms.local_causal import load
 from models.reading import read
 from scenarios.errors import ModelError
 from scenarios.schema.recommenders import CausalLlm, LocalLlm
