@@ -37,9 +37,9 @@ class NoPushes(Block):
 class Pushes(Block):
     """The device's model is trained further in the cloud and sent to all devices, again and again.
 
-    A refresh learns from the histories and from what every user of the fleet is sure to have lived through before it was
-    made, whatever the seed: no weights know of what is still to come. A device shows by new weights from the first
-    interaction after they are there; a newer version replaces an older one that is late.
+    A refresh learns from the histories and from what every user of the fleet is sure to have lived through before it
+    was made, under every seed of the sweep: no weights know of what is still to come. A device shows by new weights
+    from the first interaction after they are there; a newer version replaces an older one that is late.
     """
 
     kind: Literal["scheduled"] = "scheduled"

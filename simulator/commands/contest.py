@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from models import generators
 from models.evaluation import Burden, burden, ranks
 from models.prepare import prepare
-from models.stages import FROM_THE_CLOUD
+from models.stages import CONTROLS, FROM_THE_CLOUD, control
 from models.trained import trained
 from models.weights import Facts
 from scenarios.behaviour import IntArray
@@ -62,6 +62,8 @@ class Score:
 def named(scenario: AnyScenario, names: str | None) -> list[str]:
     """Names of models: a kind of the device's model with what is done to it, a generator, or `llm`.
 
+    `sasrec+mergenet:noise` is a stage with what it has to be held against.
+
     Raises `ScenarioError` for another.
     """
     spec = scenario.recommenders
@@ -78,7 +80,11 @@ def named(scenario: AnyScenario, names: str | None) -> list[str]:
             raise ScenarioError("--models: llm, but recommenders.llm is null")
         ways = (*FROM_THE_CLOUD, *ADAPTATIONS) if kind in KINDS else ()
         for each in rest:
-            if each not in ways:
+            way, _, held_against = each.partition(":")
+            if held_against and held_against not in CONTROLS.get(way, {}):
+                there = ", ".join(CONTROLS.get(way, {})) or "none"
+                raise ScenarioError(f"--models: {name}: {way} has no control {held_against!r}; there is: {there}")
+            if way not in ways:
                 expected = f"expected one of {', '.join(ways)}" if ways else "nothing is done to it"
                 raise ScenarioError(f"--models: {name}: {kind} knows no {each!r}; {expected}")
     return found
@@ -105,9 +111,12 @@ def contestants(scenario: AnyScenario, name: str, seeds: int) -> list[Contestant
         srm = srm.model_copy(update={"stages": ()})
         return [Contestant(_with(models, srm=srm, generator=_seeded(generator, n))) for n in range(seeds)]
     told: dict[str, Any] = {stage.kind: stage for stage in srm.stages}
-    stages = [
-        told.get(each) or TypeAdapter(Stage).validate_python({"kind": each}) for each in rest if each in FROM_THE_CLOUD
-    ]
+    stages = []
+    for each in rest:
+        way, _, held_against = each.partition(":")
+        if way in FROM_THE_CLOUD:
+            stage = told.get(way) or TypeAdapter(Stage).validate_python({"kind": way})
+            stages.append(control(stage, held_against) if held_against else stage)
     adaptation: AnyAdaptation = NoAdaptation()
     for each in rest:
         if each in ADAPTATIONS:
