@@ -12,13 +12,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from models import trained, training
+from models import generators, trained, training, weights
 from models.llms.checkpoint import open_network
 from models.srms import build
 from models.training import Validation, train
 from scenarios.errors import ModelError
 from scenarios.population import Population
+from scenarios.schema.generators import Duet, Solid
 from scenarios.schema.recommenders import LocalLlm, Srm
+from scenarios.schema.stages import Retraining
 from scenarios.schema.training import Training
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +147,7 @@ def test_what_is_no_configuration_is_one_line(text: str, folder: Path, populatio
 
 SRM = Srm(width=8, layers=1, window=8)
 SHORT = Training(epochs=2, patience=2, batch_size=8)
+QUICK = Training(epochs=1, batch_size=8)
 
 
 def test_a_stopped_training_is_not_a_way_in(
@@ -186,6 +189,58 @@ def test_a_stopped_training_is_not_a_way_in(
         assert all(torch.equal(value, again[each]) for each, value in undisturbed.items())
         assert not (tmp_path / "sprung").exists()
         assert not folder.exists()
+
+
+def outcome_of(population: Population, srm: Srm, generator: Duet | Solid | None, said: list[str]) -> str:
+    """Train what devices run, by a stage or within a generator; gives its key."""
+    if generator is None:
+        return trained.train_srm(population, srm, None, "", said.append, False)
+    return generators.train_once(population, srm, generator, said.append, False)
+
+
+@pytest.mark.parametrize(
+    "generator", [None, Duet(training=QUICK), Solid(clusters=5, training=QUICK)], ids=["stage", "duet", "solid"]
+)
+def test_what_a_stage_or_a_generator_left_is_opened_as_it_was_or_not_at_all(
+    generator: Duet | Solid | None, population: Population, tmp_path: Path
+) -> None:
+    """Of another catalogue or width, cut short, or a pickle: one line; where a scenario needs it, it is made anew."""
+    said: list[str] = []
+    srm = Srm(width=8, layers=1, window=8, training=QUICK, stages=() if generator else (Retraining(training=QUICK),))
+    name = outcome_of(population, srm, generator, said)
+    path = weights.path_of(name)
+    whole = path.read_bytes()
+
+    def opened(n_items: int, width: int) -> torch.nn.Module:
+        other = srm.model_copy(update={"width": width})
+        if generator is None:
+            return trained.open_srm(n_items, other, name)
+        return generators.open_generator(n_items, other, generator, name)
+
+    def line(n_items: int = 60, width: int = 8) -> str:
+        with pytest.raises(ModelError) as refusal:
+            opened(n_items, width)
+        assert "\n" not in str(refusal.value)
+        assert str(path) in str(refusal.value)
+        return str(refusal.value)
+
+    good = opened(60, 8).state_dict()
+    assert "[60, 8], this model needs torch.float32 [61, 8]" in line(n_items=61)
+    assert ", this model needs torch.float32 [" in line(width=16)
+    save_file({**load_file(path), "adapter.scale": torch.ones(())}, path)
+    assert "holds adapter.scale, which this model does not have" in line()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "truncated" in line()
+    torch.save(dict.fromkeys(good, Trap(tmp_path / "sprung")), path)
+    assert "no safetensors file" in line()
+    assert not said
+    assert outcome_of(population, srm, generator, said) == name
+    (told,) = said
+    assert "no weights file" in told
+    assert told.endswith("training anew")
+    assert "\n" not in told
+    assert not (tmp_path / "sprung").exists()
+    assert all(torch.equal(value, good[each]) for each, value in opened(60, 8).state_dict().items())
 
 
 def test_no_line_of_ours_unpickles() -> None:
