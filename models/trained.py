@@ -104,7 +104,7 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
         maker = _maker(population, spec, announce)
         return train(maker, population, spec.window, spec.training, name, label, silent=not progress)
 
-    _once(name, make, announce)
+    once(name, make, announce)
     return name
 
 
@@ -123,7 +123,7 @@ def train_srm(
     if pupil == spec:
         return name
     learned, name = name, content_key("at test", name, spec.options)
-    _once(name, lambda: (open_srm(population.behaviour.n_items, spec, learned), _facts(learned)), announce)
+    once(name, lambda: (open_srm(population.behaviour.n_items, spec, learned), _facts(learned)), announce)
     return name
 
 
@@ -174,11 +174,11 @@ def teach_once(
         )
         return stages.teach(stage, course)
 
-    _once(name, make, announce)
+    once(name, make, announce)
     return name
 
 
-def _once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: Announce) -> None:
+def once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: Announce) -> None:
     """Make and keep weights, unless those of this key are there; two that need them at once make them once."""
     try:
         weights.path_of(name).parent.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def train_once(population: Population, srm: SrmSpec, spec: Spec, announce: Annou
         maker = _maker(population, srm, exact, name, announce, progress)
         return train(maker, population, srm.window, spec.training, name, label, silent=not progress)
 
-    trained._once(name, make, announce)
+    trained.once(name, make, announce)
     return name
 
 
