@@ -13,13 +13,15 @@ from torch import Tensor
 from models.adaptation import Adapter
 from models.catalogue import Part, by_popularity
 from models.fusion import fuse, rank_in
-from models.generators.base import Cloud, Generator
+from models.generators.base import Generator
 from models.held import OWN, Held, HeldSince
-from models.llms.base import Llm, searching
+from models.lists import best, lists_after
+from models.llms.base import Llm
 from models.ranking import consumed, places
-from models.reading import read, spans
+from models.reading import spans
 from models.signals import OF_CATALOGUE, Signal
 from models.srms.base import Srm
+from models.states import States
 from scenarios.behaviour import Behaviour, IntArray
 from scenarios.schema.fleet import Fusion
 
@@ -75,10 +77,10 @@ class Blocks:
         self._base = np.cumsum(steps) - steps
         self._column_of = np.full(behaviour.n_items, -1)
         self._column_of[part.ids] = np.arange(len(part.ids))
-        self._on_device = _States(srm, self._base, steps, adapter)
+        self._on_device = States(srm, self._base, steps, adapter)
         self._generator = generator
-        self._in_cloud = [] if llm is None else [_States(llm, self._base, steps)]
-        self._read = [] if generator is None else [_States(generator.cloud, self._base, steps)]
+        self._in_cloud = [] if llm is None else [States(llm, self._base, steps)]
+        self._read = [] if generator is None else [States(generator.cloud, self._base, steps)]
         self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
         self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
         self._known = np.zeros(len(steps), np.bool_)
@@ -184,24 +186,14 @@ class Blocks:
         """([R, L] ids best first, -1 where there are no more; [R, L] scores, 0 there)."""
         assert self._llm is not None
         (in_cloud,) = self._in_cloud
-        chunks = np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS)))
-        searcher, made = searching(self._llm), []
-        for chunk in chunks:
+        made = []
+        for chunk in np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS))):
             states = in_cloud.at(self._base[users[chunk]] + cuts[chunk])
             begins = self._streams[users[chunk]]
             rows, gone = map(self._tensor, consumed(self._items, begins, self._at(users[chunk], cuts[chunk])))
-            if searcher is None:
-                logits = self._llm.score_all(states)
-                logits[rows, gone] = -torch.inf
-                made.append(best(logits, self._length))
-            else:
-                left_out = torch.zeros(len(chunk), self._llm.n_items, dtype=torch.bool, device=self._device)
-                left_out[rows, gone] = True
-                found = searcher.lists(states, left_out, self._length)
-                made.append((found.items, found.scores))
+            made.append(lists_after(self._llm, states, rows, gone, self._length))
         ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
-        there = scores > -torch.inf
-        return ids.where(there, -1), scores.where(there, 0)
+        return ids, scores
 
     def _own_lists(self, users: IntArray, steps: IntArray, states: Tensor) -> tuple[Tensor, Tensor]:
         """The same from the device's own part of the catalogue, by [R, width] states at these steps."""
@@ -310,53 +302,3 @@ def _left_in(left: Tensor, ids: Tensor, items: Tensor) -> Tensor:
     places = torch.searchsorted(in_order, flat).clamp(max=ids.shape[1] - 1)
     there = (in_order.gather(1, places) == flat).view(items.shape)
     return there & left.gather(1, columns.gather(1, places).view(items.shape))
-
-
-class _States:
-    """A model's states before every step, made when a user is first met; adapted, where the device adapts its model."""
-
-    def __init__(
-        self, model: Srm | Llm | Cloud, base: IntArray, steps: IntArray, adapter: Adapter | None = None
-    ) -> None:
-        self._model, self._base, self._steps, self._adapter = model, base, steps, adapter
-        self._met = np.zeros(len(steps), np.bool_)
-        self._states: Tensor | None = None
-
-    def encode(
-        self, users: IntArray, items: npt.NDArray[np.int32], streams: IntArray, first: IntArray, device: torch.device
-    ) -> None:
-        users = np.unique(users)
-        users = users[~self._met[users] & (self._steps[users] > 0)]
-        if not len(users):
-            return
-        counts = self._steps[users]
-        seen = spans(first[users], counts)
-        begins = np.repeat(streams[users], counts)
-        states = read(self._model.encode, items, begins + self._model.contexts(seen), begins + seen, device)
-        if self._adapter is not None:
-            states = self._adapter.adapt(states, items, streams[users], first[users], counts)
-        if self._states is None:
-            self._states = states.new_empty((int(self._steps.sum()), *states.shape[1:]))
-        self._states[torch.from_numpy(spans(self._base[users], counts)).to(device)] = states
-        self._met[users] = True
-
-    def at(self, places: IntArray) -> Tensor:
-        """[N, ...] the states at these places of the flat array of steps."""
-        assert self._states is not None
-        return self._states[torch.from_numpy(places).to(self._states.device)]
-
-
-def best(scores: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """[N, I] scores -> ([N, length] columns, [N, length] scores), highest first, equal ones in the order of columns."""
-    top = scores.topk(min(length + 1, scores.shape[1]), sorted=True)
-    columns, values = top.indices[:, :length], top.values[:, :length]
-    # topk may order and choose among equal scores as it likes: put them in order, and choose again where it chose.
-    columns, order = columns.sort(1)
-    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
-    columns = columns.gather(1, order)
-    if top.values.shape[1] > length:
-        chose = torch.nonzero((top.values[:, length] == top.values[:, length - 1]) & values[:, -1].isfinite())[:, 0]
-        if len(chose):
-            again = scores[chose].sort(dim=1, descending=True, stable=True)
-            columns[chose], values[chose] = again.indices[:, :length], again.values[:, :length]
-    return columns, values

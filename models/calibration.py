@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.blocks import best
+from models.lists import best
 from models.llms.base import Llm, searching
 
 REPETITIONS = 20

@@ -19,7 +19,17 @@ from scenarios.schema.fleet import Catalogue, Fusion, NoCatalogue
 from scenarios.schema.pushes import Pushes
 from scenarios.schema.recommenders import Recommenders as Spec
 
-MAKING = (*READING, "blocks.py", "catalogue.py", "fusion.py", "held.py", "outcomes.py", "recommenders.py")
+MAKING = (
+    *READING,
+    "blocks.py",
+    "catalogue.py",
+    "fusion.py",
+    "held.py",
+    "lists.py",
+    "outcomes.py",
+    "recommenders.py",
+    "states.py",
+)
 """Source files whose change makes older outcomes another thing, whatever the models."""
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FROM_THE_CLOUD = {"cooperative": True, "retraining": False, "distillation": True, "mergenet": True}
 """Whether a stage asks the cloud's model, so that the outcome depends on it."""
 BESIDES = {
-    "cooperative": ("stages/teacher_lists.py",),
-    "distillation": ("stages/teacher_lists.py", "llms/item_vectors.py", "text.py"),
+    "cooperative": ("lists.py", "stages/teacher_lists.py"),
+    "distillation": ("lists.py", "stages/teacher_lists.py", "llms/item_vectors.py", "text.py"),
     "mergenet": ("stages/parameter_adapter.py", "llms/item_vectors.py"),
 }
 """Source files that a stage's outcome depends on besides its own."""

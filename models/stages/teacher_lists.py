@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from models.llms.base import searching
+from models.lists import lists_after
 from models.ranking import consumed
 from models.reading import read, spans
 from models.stages.course import Course
@@ -63,13 +63,10 @@ def teacher_lists(course: Course, length: int) -> Lists:
 
 @torch.no_grad()
 def _make(course: Course, length: int) -> Lists:
-    from models.blocks import best
-
     population, llm = course.population, course.teacher()
     behaviour = population.behaviour
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     llm.to(device)
-    searcher = searching(llm)
     items = np.full((len(behaviour.items), length), -1, np.int32)
     values = np.zeros(items.shape, np.float32)
     counts = np.maximum(population.history_end - 1, 0)
@@ -85,17 +82,7 @@ def _make(course: Course, length: int) -> Lists:
             for rows in np.array_split(np.arange(len(seen)), -(-len(seen) * behaviour.n_items // CELLS)):
                 places = streams[rows] + seen[rows]
                 which, gone = map(torch.from_numpy, consumed(behaviour.items, streams[rows], places))
-                if searcher is None:
-                    scores = llm.score_all(states[rows])
-                    scores[which.to(device), gone.to(device)] = -torch.inf
-                    ids, best_scores = best(scores, length)
-                else:
-                    left_out = torch.zeros(len(rows), behaviour.n_items, dtype=torch.bool, device=device)
-                    left_out[which.to(device), gone.to(device)] = True
-                    found = searcher.lists(states[rows], left_out, length)
-                    ids, best_scores = found.items, found.scores
-                there = best_scores > -torch.inf
-                items[places] = ids.where(there, -1).cpu().numpy()
-                values[places] = best_scores.where(there, 0).cpu().numpy()
+                ids, scores = lists_after(llm, states[rows], which.to(device), gone.to(device), length)
+                items[places], values[places] = ids.cpu().numpy(), scores.cpu().numpy()
                 bar.update(len(rows))
     return Lists(items, values)

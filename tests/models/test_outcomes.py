@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from models.blocks import Blocks, best
+from models.blocks import Blocks
 from models.catalogue import part_of
+from models.lists import best
 from models.live import Live
 from models.llms import causal, t5
 from models.llms.causal import Causal
