@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from scenarios.errors import ModelError
 from scenarios.schema.recommenders import Srm as Spec
 from scenarios.schema.stages import MergeNet, Stage
 
@@ -29,7 +30,7 @@ REWRITTEN = {
     "ttt4rec": "blocks.{last}.down.weight",
     "din": "history.weight",
 }
-"""The matrix of each kind of device's model that a parameter adapter rewrites."""
+"""The matrix of a kind of device's model that a parameter adapter rewrites; one that is not here can do without."""
 SHAPES = {"sasrec": (1, 1), "gru4rec": (3, 1), "ttt4rec": (1, 4), "din": (1, 1)}
 """Its rows and columns, in widths of the model."""
 
@@ -62,6 +63,10 @@ def sources(stage: Stage) -> tuple[str, ...]:
 
 
 def teach(stage: Stage, course: Course) -> tuple[Srm, Facts]:
-    """The model after this stage. Raises `ModelError` where training diverges."""
+    """The model after this stage. Raises `ModelError` where training diverges, or the stage is not for such a model."""
+    if isinstance(stage, MergeNet) and (kind := course.fresh().spec.kind) not in REWRITTEN:
+        raise ModelError(
+            f"recommenders.srm.stages: mergenet knows no matrix of {kind} to rewrite, only of {', '.join(REWRITTEN)}"
+        )
     taught: tuple[Srm, Facts] = importlib.import_module(f"models.stages.{stage.kind}").teach(stage, course)
     return taught
