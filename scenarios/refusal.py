@@ -130,9 +130,15 @@ def _split(expected: str) -> list[str]:
 
 
 def _resolved(tree: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = tree["$defs"][node["$ref"].rpartition("/")[2]]
-    return node
+    """A node itself, or what it refers to; of a union that may be null, the union."""
+    while True:
+        unions = [each for each in node.get("anyOf", []) if "discriminator" in each]
+        if "$ref" in node:
+            node = tree["$defs"][node["$ref"].rpartition("/")[2]]
+        elif unions:
+            node = unions[0]
+        else:
+            return node
 
 
 def _members(tree: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
