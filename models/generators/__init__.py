@@ -110,7 +110,9 @@ def clusters(population: Population, spec: Solid, announce: Announce) -> IntArra
         vectors = behaviour_vectors(population)
         # How much is known of an item is not what it means.
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = vectors / np.where(lengths > 0, lengths, 1)
+        # Items that no history has are alike: what their vectors hold is rounding.
+        known = lengths > 1e-6 * lengths.max()
+        vectors = np.where(known, vectors, 0) / np.where(known, lengths, 1)
     return k_means(vectors, spec.clusters, np.random.default_rng(spec.training.seed))[1]
 
 
