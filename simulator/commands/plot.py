@@ -10,6 +10,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.over_time import Run, Span
     from analysis.report.folder import Results
 
@@ -38,9 +40,9 @@ def command(
 ) -> None:
     """Draw the curve of the results in DIR again, with other axes or in another format.
 
-    latency is the 95th percentile of the answers; dollars and gpu are per 1,000 interactions. Over time, every point of
-    the sweep is a line, outages, crashes, brown-outs and surges of the scenario are shaded, and several folders may be
-    drawn into one picture.
+    latency is the 95th percentile of the answers; dollars and gpu are per 1,000 interactions. Several folders are drawn
+    into one picture: a line each, by the policy that all have and that is best on the first. Over time, every point of
+    the sweep is a line, and outages, crashes, brown-outs and surges of the scenario are shaded.
     """
     from scenarios.cache import atomic
     from scenarios.errors import UserError
@@ -53,23 +55,37 @@ def command(
             raise click.UsageError("--x and --y are of the curve; over time, all is drawn")
         name = "-".join(["over-time", *(folder.name for folder in folders[1:])])
     else:
-        if len(folders) > 1:
-            raise click.UsageError("several folders are drawn into one picture over time only: give --over-time")
-        name = "curve" if (x, y) == ("requests", "ndcg_at_10") else f"curve-{x}-{y}"
+        axes = [] if (x, y) == ("requests", "ndcg_at_10") else [x, y]
+        name = "-".join(["curve", *axes, *(folder.name for folder in folders[1:])])
     target = out or folders[0] / f"{name}.{ending}"
     with atomic(target) as scratch:
         if over_time:
             _over_time(folders, scratch, ending)
         else:
-            _curve(folders[0], scratch, x, y, ending)
+            _curves(folders, scratch, x, y, ending)
     click.echo(target)
 
 
-def _curve(folder: Path, target: Path, x: str, y: str, kind: str) -> None:
+def _curves(folders: Sequence[Path], target: Path, x: str, y: str, kind: str) -> None:
+    from analysis.beside import beside
+    from analysis.plot import draw
+
+    read = [_curve(folder) for folder in folders]
+    title, curve = read[0]
+    if len(read) > 1:
+        named = {folder.resolve().name: table for folder, (_, table) in zip(folders, read, strict=True)}
+        if len(named) < len(folders):
+            raise click.UsageError("two folders have the same name, which is what their lines are called by")
+        rule, curve = beside(named, y)
+        title = f"What do {len(folders)} runs get for how many requests where their devices ask by the rule {rule}?"
+    draw(curve, target, title=title, x=x, y=y, kind=kind)  # type: ignore[arg-type]  # one of FORMATS
+
+
+def _curve(folder: Path) -> tuple[str, pd.DataFrame]:
+    """The question that a run answers, and its curve."""
     import yaml
 
     from analysis.curve import read_csv
-    from analysis.plot import draw
     from scenarios.errors import UserError
 
     source = folder / "curve.csv"
@@ -77,12 +93,11 @@ def _curve(folder: Path, target: Path, x: str, y: str, kind: str) -> None:
         raise UserError(f"{folder}: holds no curve.csv; expected a folder of results that `recfleet run` wrote")
     try:
         scenario = yaml.safe_load((folder / "scenario.yaml").read_text(encoding="utf-8"))
-        title = str(scenario.get("question") or scenario["name"])
+        return str(scenario.get("question") or scenario["name"]), read_csv(source)
     except (OSError, ValueError, AttributeError, KeyError, yaml.YAMLError) as error:
         raise UserError(
             f"{folder / 'scenario.yaml'}: cannot be read as a scenario, so the curve has no title"
         ) from error
-    draw(read_csv(source), target, title=title, x=x, y=y, kind=kind)  # type: ignore[arg-type]  # one of FORMATS
 
 
 def _over_time(folders: Sequence[Path], target: Path, kind: str) -> None:
