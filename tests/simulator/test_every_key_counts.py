@@ -266,6 +266,7 @@ OPTIONS = {
     "ttt4rec.inner": "mlp",
     "ttt4rec.inner_batch": 2,
     "ttt4rec.updates": False,
+    "ttt4rec.updates_at_test": False,
     "ttt4rec.fast_weights": "persist",
 }
 """Another value than the one that the option has where it is not given."""

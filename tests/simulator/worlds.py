@@ -149,7 +149,7 @@ def world(
 
 
 def outcomes(world: World) -> HashOutcomes:
-    steps = np.zeros(world.all_users, np.int64)
+    steps = np.zeros(max(world.all_users, world.users.max() + 1), np.int64)
     steps[world.users] = world.steps
     return HashOutcomes(np.tile(steps, 4))  # of as many versions of the device's model as a world may have
 
