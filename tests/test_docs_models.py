@@ -27,4 +27,4 @@ def test_a_command_names_models_and_settings_that_there_are(text: str) -> None:
 
 
 def test_there_is_a_command_for_each_table() -> None:
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4
