@@ -26,7 +26,7 @@ class Cooperative(Block):
     catalogue_weight: Share = 0.9
     """Weight of the loss over the whole catalogue beside that over the list, which is what stage 1 learned by and the
     paper's formula keeps (D_H and D_H_aug together); the released code has 0. More of it was better on the validation
-    part of MovieLens-100K, alone and in lists."""
+    part of MovieLens-100K, alone and in lists, with the softmax."""
     training: Training = Training(epochs=4, patience=1, learning_rate=0.001)
 
 
