@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from models import srms
 from models.catalogue import LARGE
+from models.catalogue_loss import catalogue_loss
 from models.generators.wire import rounded
 from models.srms.base import PAD, DotProductSrm
 from scenarios.behaviour import IntArray
@@ -105,7 +106,7 @@ class Generator(nn.Module, ABC):
         states = self.backbone.encode(seen)
         table, wanted = self.backbone.items.weight, targets[real]
         personal, plain = self._lagging(states, self.history(seen))[real], states[real]
-        return functional.cross_entropy(personal @ table.T, wanted) + functional.cross_entropy(plain @ table.T, wanted)
+        return catalogue_loss(personal, table, wanted) + catalogue_loss(plain, table, wanted)
 
     def _lagging(self, states: Tensor, codes: Tensor) -> Tensor:
         """([B, T, width], [B, T, K]) -> the states, passed through heads that are up to `lag` steps old."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.catalogue_loss import catalogue_loss
 from models.srms.base import PAD
 from scenarios.behaviour import IntArray
 from scenarios.schema.recommenders import CausalLlm
@@ -64,7 +65,8 @@ class Causal(nn.Module):
         """[B, T] windows (right-padded with `PAD`) -> mean cross-entropy of each item given those before."""
         targets = items[:, 1:]
         real = targets != PAD
-        return functional.cross_entropy(self.score_all(self.encode(items[:, :-1])[real]), targets[real])
+        table = self.network.get_output_embeddings().weight[: self.n_items]
+        return catalogue_loss(self.encode(items[:, :-1])[real], table, targets[real])
 
     def candidates(
         self, histories: Sequence[npt.NDArray[np.integer]], length: int

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from models.catalogue_loss import catalogue_loss
 from scenarios.behaviour import IntArray
 from scenarios.errors import ModelError
 from scenarios.schema.recommenders import Srm as Spec
@@ -110,4 +110,4 @@ class DotProductSrm(Srm):
         """
         targets = items[:, 1:]
         states = self.encode(items[:, :-1])[targets != PAD]
-        return functional.cross_entropy(states @ self.items.weight.T, targets[targets != PAD])
+        return catalogue_loss(states, self.items.weight, targets[targets != PAD])
