@@ -16,7 +16,7 @@ from models import stages, weights
 from models.catalogue import LARGE
 from models.llms.located import fetched, located
 from scenarios.cache import content_key, home
-from scenarios.errors import ModelError, UserError
+from scenarios.errors import ModelError, UserError, WriteError
 from scenarios.population import Population
 from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, T5Llm
@@ -179,7 +179,10 @@ def teach_once(
 
 
 def once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: Announce) -> None:
-    """Make and keep weights, unless those of this key are there; two that need them at once make them once."""
+    """Make and keep weights, unless those of this key are there; two that need them at once make them once.
+
+    Raises `WriteError` where they, or a checkpoint of the training, cannot be written.
+    """
     try:
         weights.path_of(name).parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(weights.path_of(name).with_suffix(".lock")).acquire()
@@ -191,13 +194,30 @@ def once(name: str, make: Callable[[], tuple[Any, weights.Facts]], announce: Ann
                 return
         except ModelError as error:
             announce(f"{error}; training anew")
-        model, facts = make()
-        from models.evaluation import state_bytes
-        from models.srms.base import Srm
+        try:
+            _make(name, make)
+        except Exception as error:
+            if not _of_a_disk(error):
+                raise
+            raise WriteError(f"{home()}: weights cannot be written; is the disk full? ({error})") from error
 
-        if isinstance(model, Srm):
-            facts = replace(facts, state_bytes=state_bytes(model))
-        weights.save(model, name, facts)
+
+def _make(name: str, make: Callable[[], tuple[Any, weights.Facts]]) -> None:
+    model, facts = make()
+    from models.evaluation import state_bytes
+    from models.srms.base import Srm
+
+    if isinstance(model, Srm):
+        facts = replace(facts, state_bytes=state_bytes(model))
+    weights.save(model, name, facts)
+
+
+def _of_a_disk(error: Exception) -> bool:
+    """Whether it is how safetensors and torch say that a file could not be written; neither raises `OSError`."""
+    from safetensors import SafetensorError
+
+    said = {SafetensorError: ("I/O error",), RuntimeError: ("inline_container", "iostream error")}
+    return any(each in str(error) for each in said.get(type(error), ()))
 
 
 def _maker(

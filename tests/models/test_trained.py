@@ -1,5 +1,9 @@
 """What a model is kept by and as: options for its use alone change nothing of what was learned."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -7,7 +11,9 @@ from models import training
 from models.evaluation import burden
 from models.prepare import prepare
 from models.srms.base import Srm
-from models.trained import open_srm, sized, train_srm, trained
+from models.trained import key, open_srm, sized, train_srm, trained
+from models.weights import path_of
+from scenarios.errors import WriteError
 from scenarios.population import Population
 from scenarios.schema.fleet import Fusion, NoCatalogue
 from scenarios.schema.recommenders import CausalLlm, Training
@@ -65,3 +71,27 @@ def test_a_model_to_be_measured_is_not_trained_for_that(
     assert isinstance(again, torch.nn.Module)
     assert not again.training
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in kept.state_dict().items())
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk with so much room: whatever writes more to a file fails half way."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [1_000, 12_000])
+def test_a_disk_that_is_full_while_a_model_is_trained_is_one_line_and_costs_nothing_else(
+    room: int, population: Population
+) -> None:
+    """Where safetensors fails, and where torch does, whose state of the optimiser is twice as large."""
+    spec = SrmSpec(kind="gru4rec", width=8, layers=1, window=8, training=SHORT)
+    with files_of_at_most(room), pytest.raises(WriteError, match="weights cannot be written"):
+        trained(population, spec, LLM, "", print, False)
+    assert not path_of(key(population, spec)).exists()
+    model, _ = trained(population, spec, LLM, "", print, False)
+    assert isinstance(model, Srm)
