@@ -95,7 +95,9 @@ LEGEND = (
     "over the first: NDCG@10 less that of the first model, paired by user and by training.",
     "in lists: NDCG@10 of what the device shows of the cloud's lists, were each new at every step.",
     "ms an interaction: of one device on one core of this machine, one item read and the whole catalogue scored.",
-    "epochs, training s: mean of the trainings. state bytes: -, where the context is read anew each time.",
+    "epochs, training s: mean of the trainings; of the last stage alone, without the cloud's model that it asks.",
+    "state bytes: what a device keeps between two interactions, a head of its own and what it trains that on with it;",
+    "-, where the context is read anew each time.",
 )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from models import generators
+from models import generators, head
 from models.evaluation import Burden, burden, ranks
 from models.prepare import prepare
 from models.stages import CONTROLS, FROM_THE_CLOUD, control
@@ -35,6 +35,8 @@ Announce = Callable[[str], None]
 KINDS = get_args(SrmKind)
 GENERATORS = ("duet", "solid")
 ADAPTATIONS = ("bias", "last_layer", "low_rank")
+BYTES = 4
+"""Of a generated parameter on a device, however it was sent."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,14 @@ def score(
     model: Any
     if models.generator is not None and not one.large:
         model, facts = generators.trained_generator(population, models.srm, models.generator, announce, not quiet)
-        weighed = burden(model.backbone, longest)
+        weighed = _holding(burden(model.backbone, longest), BYTES * model.floats)
     else:
         spec = models.llm if one.large else models.srm
         assert spec is not None, "a language model was asked for where there is one"
         model, facts = trained(population, spec, models.llm, f"training {label}", announce, not quiet)
         weighed = burden(model, longest)
+        if adaptation is not None:
+            weighed = _holding(weighed, head.burden(adaptation, models.srm.width).bytes)
     with bar(f"ranking by {label}", targets, quiet) as tell:
         places = ranks(model, population, tell, adaptation)
     if fusion is None or one.large:
@@ -156,6 +160,12 @@ def score(
     with bar(f"lists shown by {label}", targets, quiet) as tell:
         shown = made(one.adaptation).fresh(tell).astype(np.int64)
     return Score(places, shown, facts, weighed)
+
+
+def _holding(burden: Burden, more: int) -> Burden:
+    """The same of a device that keeps so many bytes besides."""
+    assert burden.state_bytes is not None, "a device's model keeps something"
+    return replace(burden, state_bytes=burden.state_bytes + more)
 
 
 def _with(models: Spec, **changes: Any) -> Spec:

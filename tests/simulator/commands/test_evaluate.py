@@ -110,6 +110,10 @@ def test_what_is_generated_and_what_devices_learn_stand_beside_the_static_model(
     assert (table["gain"][1:] != 0).all()
     assert (table["list_gain"][1:] != 0).all()
     assert table["parameters"]["duet"] > table["parameters"]["gru4rec"] == table["parameters"]["gru4rec+bias"]
+    more = table["state_bytes"] - table["state_bytes"]["gru4rec"]
+    assert more["duet"] == 4 * 2 * (8 * 8 + 8)  # the head that was sent
+    # A bias and its gradient; of each of 50 items its id, its vector and the state before it.
+    assert more["gru4rec+bias"] == 4 * (2 * 8 + 50 * (1 + 8 + 8))
 
 
 def test_fresh_lists_are_those_of_devices_that_always_ask_and_wait(scenario: Path, tmp_path: Path) -> None:
