@@ -64,14 +64,17 @@ class Score:
 def named(scenario: AnyScenario, names: str | None) -> list[str]:
     """Names of models: a kind of the device's model with what is done to it, a generator, or `llm`.
 
-    `sasrec+mergenet:noise` is a stage with what it has to be held against.
+    `sasrec+mergenet:noise` is a stage with what it has to be held against. Where none are named, the scenario's own:
+    MergeNet between its controls, the plain training first.
 
     Raises `ScenarioError` for another.
     """
     spec = scenario.recommenders
     if names is None:
         own = "+".join([spec.srm.kind, *(stage.kind for stage in spec.srm.stages)])
-        return [own if spec.generator is None else spec.generator.kind, *(["llm"] if spec.llm is not None else [])]
+        plain, noise = (own.replace("mergenet", f"mergenet:{each}") for each in ("none", "noise"))
+        device = list(dict.fromkeys([plain, own, noise])) if spec.generator is None else [spec.generator.kind]
+        return [*device, *(["llm"] if spec.llm is not None else [])]
     known = (*KINDS, *GENERATORS, "llm")
     found = list(dict.fromkeys(name.strip() for name in names.split(",")))
     for name in found:

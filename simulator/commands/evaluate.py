@@ -24,7 +24,7 @@ SETTINGS = "quickstart"
     "--models",
     metavar="NAME,...",
     help="Of sasrec, gru4rec, ..., duet, solid, llm; with what is done to it, sasrec+cooperative.  [default: the "
-    "scenario's]",
+    "scenario's, MergeNet beside its controls]",
 )
 @click.option(
     "--lists", is_flag=True, help="With --protocol replay: also how good what devices show of fresh lists is."

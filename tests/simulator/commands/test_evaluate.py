@@ -15,8 +15,9 @@ from models import training
 from scenarios.behaviour import save
 from scenarios.datasets.synthetic import generate
 from scenarios.schema.data import Synthetic
+from scenarios.schema.stages import MergeNet
 from simulator.commands import main
-from simulator.commands.contest import contestants
+from simulator.commands.contest import contestants, named
 from simulator.commands.evaluate import _read
 from simulator.experiment import read, run
 
@@ -148,6 +149,18 @@ def test_data_may_be_named_instead_of_a_scenario(tmp_path: Path) -> None:
     assert _read("movielens-100k", []).data.source.kind == "movielens-100k"
     assert _read("movielens-1m", []).recommenders.srm.training.batch_size == 128  # of the scenario of that name
     assert _read("quickstart", ["recommenders.srm.width=32"]).recommenders.srm.width == 32
+
+
+def test_mergenet_is_never_told_of_without_its_controls(scenario: Path) -> None:
+    """Noise for the cloud's weights, and plain training, over which all else is told."""
+    merged = read(scenario, ["recommenders.srm.stages=[{kind: mergenet, rank: 2}]"])
+    names = named(merged, None)
+    assert names == ["gru4rec+mergenet:none", "gru4rec+mergenet", "gru4rec+mergenet:noise", "llm"]
+    stages = [contestants(merged, name, 1)[0].models.srm.stages for name in names[:3]]
+    assert [(stage.source, stage.rank) for (stage,) in stages if isinstance(stage, MergeNet)] == [
+        ("none", 2), ("llm", 2), ("noise", 2),
+    ]  # fmt: skip
+    assert named(read(scenario), None) == ["gru4rec", "llm"]
 
 
 def test_settings_of_one_kind_are_not_given_to_another(scenario: Path) -> None:
