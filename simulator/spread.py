@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,8 @@ class Failure:
     trace: str = ""
 
 
+PATIENCE_S = 10.0
+"""For a machine of a cluster to take a connection."""
 DIED = Failure("its process was killed; is there enough memory?")
 
 
@@ -115,6 +118,7 @@ class Cluster:
             raise UserError("--backend ray: needs the package ray: pip install 'recfleet[ray]'") from error
         ours = not ray.is_initialized()
         if ours:
+            self._knock()
             try:
                 ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, ValueError) as error:
@@ -136,6 +140,16 @@ class Cluster:
         finally:
             if ours:
                 ray.shutdown()
+
+    def _knock(self) -> None:
+        """Ray itself tries an address where nobody is for minutes. Raises `UserError`."""
+        host, _, port = (self.address or "").removeprefix("ray://").rpartition(":")
+        if not port.isdecimal():
+            return  # none, or a name that only Ray knows
+        try:
+            socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(f"--address {self.address}: no Ray cluster answers ({error})") from error
 
 
 @dataclass(frozen=True)

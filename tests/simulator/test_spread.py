@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -55,6 +56,18 @@ def test_without_ray_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"recfleet\[ray\]"):
         done(Cluster(None), shares)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "127.0.0.1:99999"])
+def test_where_no_cluster_is_a_line_says_so_at_once(address: str) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as bound:  # and nobody listens there
+        bound.bind(("127.0.0.1", 0))
+        address = address.format(bound.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises(UserError, match=f"--address {address}: no Ray cluster answers"):
+            done(Cluster(address), shares)
+    assert time.monotonic() - began < 30
 
 
 ORPHANS = """
