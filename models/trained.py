@@ -207,8 +207,9 @@ def _make(name: str, make: Callable[[], tuple[Any, weights.Facts]]) -> None:
     from models.evaluation import state_bytes
     from models.srms.base import Srm
 
-    if isinstance(model, Srm):
-        facts = replace(facts, state_bytes=state_bytes(model))
+    on_device = getattr(model, "backbone", model)  # of what generates parameters, the part that stays on the device
+    if isinstance(on_device, Srm):
+        facts = replace(facts, state_bytes=state_bytes(on_device))
     weights.save(model, name, facts)
 
 

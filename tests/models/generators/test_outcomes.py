@@ -155,3 +155,4 @@ def test_a_scenario_s_generator_is_trained_and_told_of(population: Population, l
     assert rounded.srm_key == made.srm_key  # one training serves every precision, but not its outcomes
     assert rounded.key != made.key
     assert facts["srm"]["bytes_without_item_vectors"] == 4 * (backbone - N_ITEMS * 8)
+    assert facts["srm"]["state_bytes"] == 4 * 8
