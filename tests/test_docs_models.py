@@ -10,20 +10,43 @@ import pytest
 
 from simulator.commands.contest import contestants, named
 from simulator.commands.evaluate import _read, command
+from simulator.policies import AnyScenario
 
 PAGE = (Path(__file__).parent.parent / "docs" / "models.md").read_text()
 COMMANDS = re.findall(r"^    recfleet evaluate (.*?)\n\n", PAGE, flags=re.M | re.S)
 
 
+def asked(text: str) -> tuple[AnyScenario, list[str], int]:
+    """The scenario, models and seeds of a command."""
+    told = command.make_context("evaluate", shlex.split(re.sub(r"\\\n\s+", "", text))).params
+    scenario = _read(told["data"], told["overrides"])
+    return scenario, named(scenario, told["models"]), told["seeds"]
+
+
 @pytest.mark.parametrize("text", COMMANDS)
 def test_a_command_names_models_and_settings_that_there_are(text: str) -> None:
-    words = shlex.split(re.sub(r"\\\n\s+", "", text.replace(" \\\n", " \\\n ").replace(" \\\n", " ")))
-    told = command.make_context("evaluate", words).params
-    scenario = _read(told["data"], told["overrides"])
-    names = named(scenario, told["models"])
+    scenario, names, seeds = asked(text)
     assert len(names) > 1
     for name in names:
-        assert len(contestants(scenario, name, told["seeds"])) == told["seeds"]
+        assert len(contestants(scenario, name, seeds)) == seeds
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_the_table_under_a_command_has_its_models(text: str) -> None:
+    scenario, names, _ = asked(text)
+    llm = scenario.recommenders.llm
+    assert llm is not None
+    under = re.split(r"^    recfleet |^## ", PAGE.partition(text)[2], flags=re.M)[0]
+    rows = re.findall(r"^\| `(\S+)` \|", under, flags=re.M)
+    assert rows == [llm.kind if name == "llm" else name for name in names]
+
+
+def test_what_is_bold_is_off_zero_and_nothing_else() -> None:
+    found = re.findall(r"(\*\*)?([+-]\d\.\d+) ±(\.\d+)", PAGE)
+    assert found
+    for bold, value, half in found:
+        if abs(float(value)) != float(half):  # else rounding hides on which side it is
+            assert (abs(float(value)) > float(half)) == bool(bold), f"{value} ±{half}"
 
 
 def test_there_is_a_command_for_each_table() -> None:
