@@ -8,12 +8,15 @@ sleeps through interactions meets the same world as one that wakes at each.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from heapq import heapify, heappop, heappush
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from simpy import Environment, Event
 
 SECOND = 1_000_000_000
@@ -66,11 +69,27 @@ class Due(Event):
     _value = None
 
 
+class Page:
+    """What is set for a later stretch of time: entries as they are, and of devices that sleep until then two numbers
+    each, as there may be a million of them."""
+
+    __slots__ = ("devices", "entries", "times")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.times = array("q")
+        self.devices = array("q")
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(self.times)
+
+
 class Clock(Environment):
     """SimPy's environment, counting ticks from 0.
 
-    SimPy's queue holds only the page of the calendar that is open, and so fits the processor's caches however many
-    devices sleep; a later page is put in order when it is turned to. Pages become longer or shorter as it takes.
+    SimPy's queue holds only what was set for the page of the calendar that is open, and of the devices that wake on it
+    the next, so it stays short however many sleep; a later page is put in order when it is turned to. Pages become
+    longer or shorter as it takes.
     """
 
     def __init__(self) -> None:
@@ -79,14 +98,25 @@ class Clock(Environment):
         """Heap of the open page."""
         self.tick: int = 0
         """The current time."""
+        self.numbers: Iterator[int] = self._eid
+        """Of entries, by the order of setting."""
+        self.sleepers: npt.NDArray[np.object_] = np.empty(0, object)
+        """[devices] who sleeps."""
+        self.wakes: Callable[[Any], object] = _nobody
+        """Called with whoever's sleep is over."""
+        self._wakings: Iterator[Entry] = iter(())
+        """Of the open page, in order, but for the first of them, which is in the heap."""
+        self._waking: Entry | None = None
+        self._slept = 0
+        """Sleepers on pages turned to so far."""
         self._weak = 0
         """Moments set by `meanwhile`."""
         self._bits = PAGE
         self._turns_at = 0
         """The first tick behind the open page."""
-        self._pages: dict[int, list[Entry]] = {}
+        self._pages: dict[int, Page] = {}
         self._paged = 0
-        """Entries on later pages."""
+        """Entries on later pages, and sleepers on this one that are not in the heap yet."""
         self._numbers: list[int] = []
         """Heap of the pages' numbers."""
 
@@ -95,7 +125,17 @@ class Clock(Environment):
         if time < self._turns_at:
             heappush(self._open, (time, priority, next(self._eid), callback, subject))
         else:
-            self._write((time, priority, next(self._eid), callback, subject))
+            self._page(time).entries.append((time, priority, next(self._eid), callback, subject))
+
+    def sleep(self, time: int, device: int) -> None:
+        """Let `wakes` be called with this one of the `sleepers` at `time` >= now, as an interaction of its."""
+        if time < self._turns_at:
+            sleeper = self.sleepers[device]
+            heappush(self._open, (time, INTERACTION + device, next(self._eid), self.wakes, sleeper))
+        else:
+            page = self._page(time)
+            page.times.append(time)
+            page.devices.append(device)
 
     def due(self, time: int, priority: int) -> Due:
         """A time for which a process may wait."""
@@ -107,27 +147,22 @@ class Clock(Environment):
         """Used by SimPy for its own events."""
         self.enter((self.tick + int(delay), priority, next(self._eid), _happen, event))
 
-    def next_number(self) -> int:
-        """For an entry that is made now and entered later."""
-        return next(self._eid)
-
     def enter(self, entry: Entry) -> None:
         """Put an entry into the calendar."""
         if entry[0] < self._turns_at:
             heappush(self._open, entry)
         else:
-            self._write(entry)
+            self._page(entry[0]).entries.append(entry)
 
-    def _write(self, entry: Entry) -> None:
-        """Put an entry on a later page."""
-        number = entry[0] >> self._bits
+    def _page(self, time: int) -> Page:
+        """The later page of a time, to which one more is added."""
+        number = time >> self._bits
         self._paged += 1
         page = self._pages.get(number)
         if page is None:
-            self._pages[number] = [entry]
+            page = self._pages[number] = Page()
             heappush(self._numbers, number)
-        else:
-            page.append(entry)
+        return page
 
     def meanwhile(self, time: int, priority: int, callback: Callable[[Any], object], subject: object = None) -> None:
         """Like `at`, for what goes on beside all else and is no reason for the run to go on: see `over`."""
@@ -140,14 +175,21 @@ class Clock(Environment):
         callback(subject)
 
     @property
+    def moments(self) -> int:
+        """All that was set so far, but for those who sleep beyond the open page."""
+        return next(self._eid) + self._slept
+
+    @property
     def over(self) -> bool:
         """Whether nothing is set but what goes on beside all else."""
         return len(self._open) + self._paged == self._weak
 
     def expects(self, kinds: Collection[int]) -> bool:
         """Whether anything of these kinds (`ARRIVAL` and the like) is set."""
-        entries = chain(self._open, *self._pages.values())
-        return any(entry[1] // _CLASS * _CLASS in kinds for entry in entries)
+        later = list(chain.from_iterable(page.entries for page in self._pages.values()))
+        if self._paged > len(later) and INTERACTION in kinds:
+            return True
+        return any(entry[1] // _CLASS * _CLASS in kinds for entry in chain(self._open, later))
 
     def play(self, look: Callable[[], None]) -> None:
         """Let everything happen that is scheduled, in order, until nothing is left; `look` is called now and then."""
@@ -156,9 +198,18 @@ class Clock(Environment):
             for _ in range(PATIENCE):
                 if not queue and not self._turn():
                     return
-                self.tick, _, _, callback, subject = heappop(queue)
+                entry = heappop(queue)
+                if entry is self._waking:
+                    self._next_waking()
+                self.tick, _, _, callback, subject = entry
                 callback(subject)
             look()
+
+    def _next_waking(self) -> None:
+        self._waking = next(self._wakings, None)
+        if self._waking is not None:
+            self._paged -= 1
+            heappush(self._open, self._waking)
 
     def _turn(self) -> bool:
         """Open the next page, or say that there is none."""
@@ -166,9 +217,17 @@ class Clock(Environment):
             return False
         number = heappop(self._numbers)
         page = self._pages.pop(number)
-        self._paged -= len(page)
-        self._open += page
+        self._paged -= len(page.entries)
+        self._open += page.entries
         heapify(self._open)
+        if page.times:
+            times, devices = np.frombuffer(page.times, np.int64), np.frombuffer(page.devices, np.int64)
+            order = np.lexsort((devices, times))
+            devices = devices[order]
+            moments = times[order].tolist(), (devices + INTERACTION).tolist(), repeat(-1)  # before all that is set now
+            self._wakings = zip(*moments, repeat(self.wakes), self.sleepers[devices].tolist(), strict=False)
+            self._slept += len(order)
+            self._next_waking()
         self._turns_at = (number + 1) << self._bits
         if len(page) < FEW and len(self._pages) > 1:
             self._deal(self._bits + 1)
@@ -178,11 +237,19 @@ class Clock(Environment):
 
     def _deal(self, bits: int) -> None:
         """Put what is on later pages on pages of another length."""
-        entries = list(chain.from_iterable(self._pages.values()))
+        pages = list(self._pages.values())
+        waiting = self._paged - sum(map(len, pages))
         self._bits = bits
-        self._pages, self._numbers, self._paged = {}, [], 0
-        for entry in entries:
-            self._write(entry)
+        self._pages, self._numbers, self._paged = {}, [], waiting
+        for page in pages:
+            for entry in page.entries:
+                self._page(entry[0]).entries.append(entry)
+            for time, device in zip(page.times, page.devices, strict=True):
+                self.sleep(time, device)
+
+
+def _nobody(sleeper: Any) -> None:
+    raise AssertionError(sleeper)
 
 
 def _happen(event: Any) -> None:
@@ -208,23 +275,23 @@ class Row:
         self._clock = clock
         self._callback = callback
         self._matters = matters
-        self._later: deque[tuple[int, int, int, Any]] = deque()
+        self._numbers = clock.numbers
+        self._later: deque[Entry] = deque()
         self._entered = 0
         self._until = -1
 
     def add(self, time: int, priority: int, subject: Any) -> None:
         """Let it happen at `time`, which is none before that of any added so far."""
-        entry = (time, priority, self._clock.next_number(), subject)
+        entry = (time, priority, next(self._numbers), self._happen, subject)
         if not self._entered or time == self._until:
             self._enter(entry)
         else:
             self._later.append(entry)
 
-    def _enter(self, entry: tuple[int, int, int, Any]) -> None:
-        time, priority, number, subject = entry
-        self._clock.enter((time, priority, number, self._happen, subject))
+    def _enter(self, entry: Entry) -> None:
+        self._clock.enter(entry)
         self._entered += 1
-        self._until = time
+        self._until = entry[0]
 
     def _happen(self, subject: Any) -> None:
         self._callback(subject)
@@ -232,7 +299,7 @@ class Row:
         later = self._later
         if self._entered or not later:
             return
-        while len(later) > 1 and not self._matters(later[0][3]):
+        while len(later) > 1 and not self._matters(later[0][4]):
             later.popleft()
         self._enter(later.popleft())
         while later and later[0][0] == self._until:

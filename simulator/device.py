@@ -7,100 +7,19 @@ answer that comes while it sleeps (a late one, or one to a request that a newer 
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.clock import GIVE_UP, INTERACTION, LEAVE, NEVER
+from simulator.clock import GIVE_UP, LEAVE, NEVER
 from simulator.diary import Diary
-from simulator.foresight import Foresight
 from simulator.outcomes import NOTHING, IntArray
 from simulator.request import ABANDONED, Request
 from simulator.retry import Ask
-from simulator.stage import Stage
 
-
-class SleepingFleet:
-    """All devices of a run, and what they share."""
-
-    def __init__(self, stage: Stage, foresight: Foresight) -> None:
-        world, pace, departures = stage.world, stage.pace, stage.departures
-        self.clock = stage.clock
-        self.pace = pace
-        self.departures = departures
-        self.foresight = foresight
-        self.exchange = stage.exchange
-        self.caller = stage.caller
-        self.deadline = stage.deadline
-        self.replaces = world.fleet.flight == "replace"
-        self.restless = self.replaces or world.fleet.late_answers == "use"
-        """Whether an answer may come although the device has slept on since another one came."""
-        self._devices: list[SleepingDevice] = []
-        self.progress = stage.progress
-        self.waited: IntArray = np.zeros(world.devices, np.int64)
-        """[devices] ticks that each device's user has waited."""
-        if stage.pushes is not None:
-            self.waited = stage.pushes.waited
-        self.waits = array("q")
-        """Of every wait that ended with an interaction: device, step, and ticks by which it and later ones are late."""
-        self.held_back: IntArray = np.zeros(world.devices, np.int64)
-        """[devices] requests that were wanted while the device's breaker was open."""
-        self.lived: IntArray = world.lengths.copy()
-        """[devices] interactions that each device has lived through in the end."""
-        self.ended = 0
-        """Time of the latest interaction of the devices that sleep for good."""
-        self._awake_at = self._awake_last = 0
-        """The latest moment at which a device interacted, and the last in order of those that did."""
-        # Devices come to life one by one, as a million of them would only weigh on the queue of events.
-        self._order = np.lexsort((np.arange(world.devices), pace.starts))
-        if departures is not None:
-            unborn = pace.starts >= np.array(departures.stops)
-            self._order = self._order[~unborn[self._order]]
-            self.progress.add(int(self.lived[unborn].sum()))
-            self.lived[unborn] = 0
-        self._born = 0
-        self._next_birth()
-
-    def _next_birth(self) -> None:
-        if self._born < len(self._order):
-            device = int(self._order[self._born])
-            self._born += 1
-            self.clock.at(int(self.pace.starts[device]), INTERACTION + device, self._birth, device)
-
-    def _birth(self, number: int) -> None:
-        device = SleepingDevice(self, number)
-        if self.restless:
-            self._devices.append(device)
-        device.begin()
-        self._next_birth()
-
-    def end(self) -> None:
-        """Nothing more happens: what is still held was shown when its step came."""
-        for device in self._devices:
-            device.shown()
-
-    def sleeps_until(self, time: int) -> None:
-        """A device asks no more and has its last interaction then; till the last of all, the world goes on."""
-        if time > self.ended:
-            self.ended = time
-            if time > self.clock.tick:
-                self.clock.due(time, INTERACTION)
-
-    def wake(self, device: int) -> None:
-        """Note that a device interacts now."""
-        if self._awake_at < self.clock.tick:
-            self._awake_at, self._awake_last = self.clock.tick, device
-        elif self._awake_last < device:
-            self._awake_last = device
-
-    def seen_from(self, device: int) -> int:
-        """The first moment whose interactions of this device can see what has just happened.
-
-        That is now, unless a device behind it in the order of this moment has had its turn already.
-        """
-        now = self.clock.tick
-        return now + 1 if now == self._awake_at and device < self._awake_last else now
+if TYPE_CHECKING:
+    from simulator.fleet import SleepingFleet
 
 
 class SleepingDevice:
@@ -159,14 +78,15 @@ class SleepingDevice:
         """Live through the first interaction, which is now."""
         if self._fleet.foresight.policy.opens:
             self._alarm = self._fleet.clock.tick
-            self._ask()
+            self.ask()
         else:
             self._look(0)
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         """Send a request, at the step that the device slept for."""
         fleet, device, step = self._fleet, self._device, self._next
-        if self._alarm != fleet.clock.tick:
+        now = fleet.clock.tick
+        if self._alarm != now:
             return
         self._alarm = NEVER
         fleet.wake(device)
@@ -179,17 +99,16 @@ class SleepingDevice:
             return
         self._tell(step)
         if self._diary is not None:
-            fleet.foresight.note_request(device, self._held, self._asked, step, self._diary, fleet.clock.tick)
+            fleet.foresight.note_request(device, self._held, self._asked, step, self._diary, now)
         self._asked = step
         fleet.foresight.expect(device, step)
         if self._flight is not None:
             self._drop(self._flight)
         sender = fleet.exchange if caller is None else caller
-        intended = self._times[self._first + step]
-        self._flight = sender.send(self, device, step, intended, max(self._held, 0))
+        self._flight = sender.send(self, device, step, now - self._shift, self._held if self._held > 0 else 0)
         if fleet.deadline is not None:
             self._blocked = True
-            fleet.clock.at(fleet.clock.tick + fleet.deadline, GIVE_UP + device, self._go_on, step)
+            fleet.clock.at(now + fleet.deadline, GIVE_UP + device, self._go_on, step)
         elif fleet.restless:
             self.shown()
             if fleet.replaces:
@@ -283,13 +202,13 @@ class SleepingDevice:
         """Sleep until the policy asks, at `step` or later."""
         fleet, n = self._fleet, self._end - self._first
         found = fleet.foresight.next_ask(self._device, self._held, self._asked, step, n, self._diary)
-        if not fleet.restless and (fleet.deadline is None or found > step):
+        if self._fresh is not None and not fleet.restless and (fleet.deadline is None or found > step):
             self.shown()
         if found < n:
             self._next = found
             time = self._times[self._first + found] + self._shift
             self._alarm = time
-            fleet.clock.at(time, INTERACTION + self._device, SleepingDevice._ask, self)
+            fleet.clock.sleep(time, self._device)
         else:
             self._alarm = NEVER
             self._tell(n - 1)

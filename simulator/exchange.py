@@ -40,7 +40,7 @@ class Exchange:
         self._payload = payload
         self._timeout = timeout
         self._use_late = use_late
-        self.cloud = Cloud(clock, cloud, seed, history, self._served, self._rejected)
+        self.cloud = Cloud(clock, cloud, seed, history, self._reply)
         self._pricing = self.cloud.pricing
         self._prices: dict[int, float] = {}
         """Told by replies that are on their way, by number of the request."""
@@ -93,13 +93,8 @@ class Exchange:
             if self._pricing is not None:
                 self._pricing.arrived(request.arrived)
 
-    def _served(self, request: Request) -> None:
-        self._reply(request, self._payload.answer)
-
-    def _rejected(self, request: Request) -> None:
-        self._reply(request, self._payload.rejection)
-
-    def _reply(self, request: Request, size: int) -> None:
+    def _reply(self, request: Request) -> None:
+        size = self._payload.rejection if request.cut == NOTHING else self._payload.answer
         if self._pricing is not None:
             self._prices[request.number] = float(np.float16(self._pricing.price(self._clock.tick)))
             size += PRICE_BYTES

@@ -16,8 +16,8 @@ from simulator.ages import Ages
 from simulator.clock import SECOND
 from simulator.cloud.shares import shares
 from simulator.conduct import conduct
-from simulator.device import SleepingFleet
 from simulator.energy import radio_joules
+from simulator.fleet import SleepingFleet
 from simulator.foresight import Demand, Foresight
 from simulator.ledger import Ledger, balance
 from simulator.live import LiveFleet
@@ -64,7 +64,7 @@ def run(world: World, policy: Policy, seed: int, demand: Demand, tell: Tell | No
     """
     stage = Stage.of(world, seed, tell)
     fleet = SleepingFleet(stage, Foresight(policy, seed, demand, stage.pushes))
-    with _nothing_collected():
+    with nothing_collected():
         stage.play(fleet.end)
     users = world.device_users
 
@@ -78,7 +78,7 @@ def run(world: World, policy: Policy, seed: int, demand: Demand, tell: Tell | No
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
+def nothing_collected() -> Iterator[None]:
     """Have Python not look for circles of garbage: every pass would touch all devices and all that they wait for, and
     a run of sleeping devices leaves no circles but one a device that keeps a diary."""
     collects = gc.isenabled()

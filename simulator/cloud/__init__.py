@@ -35,7 +35,7 @@ _LOOK = CAPACITY + (1 << 26)
 
 
 class Cloud:
-    """The service; `served` and `rejected` are told of every request that leaves it.
+    """The service; `reply` is told of every request that leaves it, served or rejected (its cut is `NOTHING`).
 
     history: items that a request's history holds.
     """
@@ -46,15 +46,13 @@ class Cloud:
         spec: CloudSpec,
         seed: int,
         history: Callable[[Request], int],
-        served: Callable[[Request], None],
-        rejected: Callable[[Request], None],
+        reply: Callable[[Request], None],
     ) -> None:
         self._clock = clock
         self._spec = spec
         self._seed = seed
         self._history = history
-        self._served = served
-        self._rejected = rejected
+        self._reply = reply
         self._busy = [0] * spec.most_replicas
         self._work = Work(spec, seed, history)
         self._detours: list[tuple[int, ...]] = []
@@ -132,7 +130,7 @@ class Cloud:
                 else:
                     request.cut = cut
                     request.left = request.arrived
-                    self._served(request)
+                    self._reply(request)
 
             door = remembered
         return door
@@ -140,20 +138,20 @@ class Cloud:
     def _served_callback(self) -> Callable[[Request], None]:
         cache = self._spec.answer_cache
         if not isinstance(cache, DeviceAnswerCache):
-            return self._served
+            return self._reply
         if not hasattr(self, "_answers"):
             self._answers = AnswerCache(ticks(cache.lifetime_s))
 
         def kept(request: Request) -> None:
             self._answers.keep(request, self._clock.tick)
-            self._served(request)
+            self._reply(request)
 
         return kept
 
     def _refuse(self, request: Request) -> None:
         request.left = self._clock.tick
         request.cut = NOTHING
-        self._rejected(request)
+        self._reply(request)
 
     def _route(self, request: Request) -> None:
         self._stations[self._choose(request)].arrive(request)

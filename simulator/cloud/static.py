@@ -126,4 +126,5 @@ class StaticStation(Station):
         for request in batch:
             request.finished = now
             self._served(request)
-        self._take()
+        if self.line:
+            self._take()

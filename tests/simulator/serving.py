@@ -10,6 +10,7 @@ from scenarios.schema.cloud import Cloud as CloudSpec
 from simulator.clock import ARRIVAL, MILLISECOND, Clock
 from simulator.cloud import Cloud
 from simulator.cloud.accounts import Accounts
+from simulator.outcomes import NOTHING
 from simulator.request import Owner, Request
 
 
@@ -43,11 +44,12 @@ def serve(
     clock = Clock()
     requests, left = [], list[Request]()
 
-    def served(each: Request) -> None:
-        each.ends = 1
+    def reply(each: Request) -> None:
+        if each.cut != NOTHING:
+            each.ends = 1
         left.append(each)
 
-    cloud = Cloud(clock, CloudSpec(**keys), seed, lambda each: each.step, served, left.append)
+    cloud = Cloud(clock, CloudSpec(**keys), seed, lambda each: each.step, reply)
     for i, time_ms in enumerate(arrivals_ms):
         time = round(time_ms * MILLISECOND)
         each = request(i, time, None if devices is None else devices[i], 0 if steps is None else steps[i])

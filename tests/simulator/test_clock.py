@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.clock import PAGE, Clock, Row
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE, PAGE, Clock, Row
 
 TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=40)
@@ -35,6 +36,49 @@ def _in_order(first: list[tuple[int, int]], then: list[tuple[int, int]]) -> None
     for number, (time, priority) in enumerate(first):
         clock.at(time, priority, happen, (priority, number))
     clock.play(lambda: None)
+    assert seen == sorted(seen)
+    assert len(seen) == (len(first) + len(then) if first else 0)
+    assert clock.over
+
+
+SLEEPS = st.lists(st.tuples(TIMES, st.integers(0, 3), st.booleans()), max_size=40)
+
+
+@given(SLEEPS, SLEEPS, st.sampled_from([(64, 1 << 13), (10**9, 10**9), (0, 0), (2, 3)]))
+def test_who_sleeps_wakes_in_the_order_of_devices_after_all_else(
+    first: list[tuple[int, int, bool]], then: list[tuple[int, int, bool]], sizes: tuple[int, int]
+) -> None:
+    """Sleepers are kept apart from all else that is set, and nobody can tell; none is lost while pages change."""
+    clock, later = Clock(), list(then)
+    seen: list[tuple[int, int]] = []
+
+    asleep = 0
+
+    def happen(priority: int) -> None:
+        seen.append((clock.tick, priority))
+        if later:
+            put(clock.tick + 1, *later.pop())
+        assert clock.expects([INTERACTION]) == (asleep > 0)
+
+    def wake(device: int) -> None:
+        nonlocal asleep
+        asleep -= 1
+        happen(INTERACTION + device)
+
+    def put(now: int, ahead: int, device: int, sleeps: bool) -> None:
+        nonlocal asleep
+        if sleeps:
+            asleep += 1
+            clock.sleep(now + ahead, device)
+        else:
+            priority = (GIVE_UP, LEAVE)[device % 2] + device
+            clock.at(now + ahead, priority, happen, priority)
+
+    clock.wakes, clock.sleepers = wake, np.arange(4).astype(object)
+    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1]):
+        for each in first:
+            put(0, *each)
+        clock.play(lambda: None)
     assert seen == sorted(seen)
     assert len(seen) == (len(first) + len(then) if first else 0)
     assert clock.over

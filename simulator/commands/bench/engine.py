@@ -14,13 +14,13 @@ import numpy as np
 
 from scenarios.cache import home
 from simulator.cells import replication_seed
-from simulator.device import SleepingFleet
+from simulator.fleet import SleepingFleet
 from simulator.foresight import Demand, Foresight
 from simulator.policies.base import Point
 from simulator.policies.footrule import FootruleFamily
 from simulator.preparation import Experiment
 from simulator.rehearse import rehearse
-from simulator.run import run, run_live
+from simulator.run import nothing_collected, run, run_live
 from simulator.stage import Stage
 
 _numbers = count()
@@ -112,9 +112,10 @@ def events(experiment: Experiment, point: Point) -> tuple[int, float]:
     demand: Demand = rehearse(world, [point.policy], seed, experiment.recommenders.outcomes)
     stage = Stage.of(world, seed, None)
     fleet = SleepingFleet(stage, Foresight(point.policy, seed, demand))
-    began = time.perf_counter()
-    stage.play(fleet.end)
-    return stage.clock.next_number(), time.perf_counter() - began
+    with nothing_collected():
+        began = time.perf_counter()
+        stage.play(fleet.end)
+        return stage.clock.moments, time.perf_counter() - began
 
 
 def bytes_an_outcome(experiment: Experiment) -> float:
