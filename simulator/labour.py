@@ -63,7 +63,7 @@ def check(log: Log, accounts: Accounts, cloud: Cloud) -> None:
         )
     up = _up(accounts.shifts)
     for station in [None] if cloud.routing == "shared-queue" else range(len(accounts.busy)):
-        here = found if station is None else _pick(found, found.replica == station)
+        here = found if station is None else found.pick(found.replica == station)
         _nobody_rests(here, _at(work, station), _at(up, station), cloud)
         if isinstance(cloud.discipline, FirstIn) and not len(accounts.detours["number"]):
             _in_order(here)
@@ -85,10 +85,6 @@ def _demand(holds: Bools, law: str, stays: Stays) -> None:
         raise BrokenLawError(law, np.unique(stays.row[~holds]))
 
 
-def _pick(stays: Stays, which: Bools | IntArray) -> Stays:
-    return Stays(**{name: column[which] for name, column in vars(stays).items()})
-
-
 def _at(spans: _Spans, station: int | None) -> _Spans:
     if station is None:
         return spans
@@ -104,7 +100,7 @@ def _up(shifts: Log) -> _Spans:
 
 def _replicas_are_there(stays: Stays, accounts: Accounts) -> None:
     """Work begins on a replica that is up and ends before it is gone; only a crash or a farewell ends it early."""
-    shifts, worked = accounts.shifts, _pick(stays, stays.worked)
+    shifts, worked = accounts.shifts, stays.in_work()
     _demand((worked.replica >= 0) & (worked.replica < len(accounts.busy)), "a replica there is has served it", worked)
     _demand(worked.exit >= worked.entered, "nobody is worked on before he waits", worked)
     up = _up(shifts)
@@ -138,8 +134,8 @@ def _latest(spans: _Spans, replica: IntArray, time: IntArray) -> IntArray:
 
 def _static_work(stays: Stays) -> _Spans:
     """The batches: a replica works on one at a time, on as many requests as it says."""
-    stays = _pick(stays, np.flatnonzero(stays.worked))
-    stays = _pick(stays, np.lexsort((stays.ended, stays.exit, stays.replica)))
+    stays = stays.in_work()
+    stays = stays.pick(np.lexsort((stays.ended, stays.exit, stays.replica)))
     new = np.ones(len(stays.row), np.bool_)
     new[1:] = (np.diff(stays.replica) != 0) | (np.diff(stays.exit) != 0) | (np.diff(stays.ended) != 0)
     batch = np.cumsum(new) - 1
@@ -157,7 +153,7 @@ def _continuous_work(stays: Stays, batching: ContinuousBatching, replicas: int) 
     """When there is something in work, which is never more than there are slots."""
     owner, since, until = [_none()], [_none()], [_none()]
     for replica in range(replicas):
-        mine = _pick(stays, stays.worked & (stays.replica == replica))
+        mine = stays.pick(stays.worked & (stays.replica == replica))
         if not len(mine.row):
             continue
         times, (inside,) = _over_time([(mine.exit, mine.ended)])
@@ -213,7 +209,7 @@ def _nobody_rests(stays: Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
     busy_up = (work.since, np.minimum(work.until, up.until[place]))  # a replica may work on after it takes no more
     there = (up.since, up.until)
     if isinstance(batching, ContinuousBatching):
-        worked = _pick(stays, stays.worked)
+        worked = stays.in_work()
         place = _latest(up, worked.replica, worked.exit)
         times, (waiting, in_work, replicas, busy) = _over_time(
             [(stays.entered, stays.exit), (worked.exit, np.minimum(worked.ended, up.until[place])), there, busy_up]
@@ -269,7 +265,7 @@ def _somebody_joins(times: IntArray, room: Bools, starts: IntArray, within: int,
 
 def _in_order(stays: Stays) -> None:
     """First come, first served."""
-    stays = _pick(stays, np.flatnonzero(stays.worked))
+    stays = stays.in_work()
     order = np.argsort(stays.entered, kind="stable")
     order = order[np.argsort(stays.exit[order], kind="stable")]
     out = np.flatnonzero(np.diff(stays.entered[order]) < 0)

@@ -152,8 +152,7 @@ def series(windows: Windows, log: Log, accounts: Accounts, cloud: Cloud, audienc
     edges = windows.edges
     width = np.diff(edges).astype(np.float64)
     found = stays(log, accounts)
-    worked = np.flatnonzero(found.worked)
-    work = Stays(**{name: column[worked] for name, column in vars(found).items()})
+    work = found.in_work()
     continuous = isinstance(cloud.batching, ContinuousBatching)
     spans = (*_unions(work), None) if continuous else (work.exit, work.ended, 1 / np.maximum(work.size, 1))
     shifts = accounts.shifts
