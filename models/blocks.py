@@ -15,8 +15,9 @@ from models.catalogue import Part, by_popularity
 from models.fusion import fuse, rank_in
 from models.generators.base import Generator
 from models.held import OWN, Held, HeldSince
-from models.lists import best, lists_after
+from models.lists import Kept, best, lists_after
 from models.llms.base import Llm
+from models.outcomes import rounded
 from models.ranking import consumed, places
 from models.reading import spans
 from models.signals import OF_CATALOGUE, Signal
@@ -27,6 +28,8 @@ from scenarios.schema.fleet import Fusion
 
 TRIPLES = 8192
 """(user, cut, step) in a batch: their lists' scores then stay in the processor's caches."""
+KEPT = 10_000_000
+"""Items of lists that are remembered for further steps that may see them: 80 MB."""
 CELLS = 4_000_000
 """Scores of a whole catalogue in a batch, unless these are fewer than `ROWS` catalogues."""
 ROWS = 16
@@ -80,67 +83,87 @@ class Blocks:
         self._on_device = States(srm, self._base, steps, adapter)
         self._generator = generator
         self._in_cloud = [] if llm is None else [States(llm, self._base, steps)]
+        self._kept = Kept(int(steps.sum()), self._length, KEPT // self._length, srm.items.weight)
         self._read = [] if generator is None else [States(generator.cloud, self._base, steps)]
         self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
         self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
         self._known = np.zeros(len(steps), np.bool_)
 
     @torch.no_grad()
-    def held(self, users: IntArray, cuts: IntArray, stops: IntArray, tell: Tell | None = None) -> Made:
-        """Outcomes of (users[i], cuts[i], step) for cuts[i] <= step < stops[i], where the list of that cut is held."""
-        counts = stops - cuts
-        starts = np.cumsum(counts) - counts
+    def held(
+        self, users: IntArray, cuts: IntArray, stops: IntArray, tell: Tell | None = None, starts: IntArray | None = None
+    ) -> Made:
+        """Outcomes of (users[i], cuts[i], step) for starts[i] <= step < stops[i], where the list of that cut is held.
+
+        starts: the cuts where absent.
+        """
+        skipped = np.zeros_like(cuts) if starts is None else starts - cuts
+        counts = stops - cuts - skipped
+        places = np.cumsum(counts) - counts
         ranks = np.zeros(counts.sum(), np.uint16)
         dtype = np.float64 if self._srm.items.weight.dtype == torch.float64 else np.float32
         signals: dict[str, FloatArray] = {name: np.zeros(counts.sum(), dtype) for name in self._signals}
         self._encode(users)
         self._choose(users)
-        # Runs of one length make batches without padding; there are few lengths.
-        by_length = np.argsort(counts, kind="stable")
-        edges = np.flatnonzero(np.diff(counts[by_length])) + 1
-        for group in np.split(by_length, edges):
-            size = int(counts[group[0]])
+        # Runs of few lengths, so that batches are large: a shorter one repeats its last step. The length follows from
+        # the run alone, not from the others in its batch, as the last bit of a score may follow from the length.
+        sizes = np.where(skipped > 0, rounded(counts), 1 + rounded(counts - 1))
+        order = np.lexsort((sizes, skipped))
+        edges = np.flatnonzero(np.diff(skipped[order]) | np.diff(sizes[order])) + 1
+        for group in np.split(order, edges) if len(order) else []:
+            size, skip = int(sizes[group[0]]), int(skipped[group[0]])
             batches = -(-len(group) * size // TRIPLES)
             if self._generator is not None:
                 batches = max(batches, -(-len(group) * self._generator.floats // CELLS))
             for rows in np.array_split(group, batches):
-                made = self._batch(users[rows], cuts[rows], size)
-                into = (starts[rows][:, None] + np.arange(size)).ravel()
-                ranks[into] = made.ranks
+                # What happens at the step of the list itself is what signals compare with.
+                ages = np.append(np.arange(min(skip, 1)), np.arange(skip, skip + size))
+                made = self._batch(users[rows], cuts[rows], ages, stops[rows])
+                real = (np.arange(len(ages)) >= bool(skip)) & (ages < (stops - cuts)[rows][:, None])
+                into = (places[rows][:, None] + ages - skip)[real]
+                ranks[into] = made.ranks[real.ravel()]
                 for name, values in made.signals.items():
-                    signals[name][into] = values
+                    signals[name][into] = values[real.ravel()]
                 if tell is not None:
                     tell(len(into))
         return Made(ranks, signals)
 
-    def _batch(self, users: IntArray, cuts: IntArray, size: int) -> Made:
-        """The same for rows [R] of one length: [R * size] outcomes."""
-        steps = self._base[users] + cuts
-        states = self._on_device.at((steps[:, None] + np.arange(size)).ravel())
+    def _batch(self, users: IntArray, cuts: IntArray, ages: IntArray, stops: IntArray) -> Made:
+        """The same for rows [R] that are looked at after as many clicks, the first of them 0: [R * ages] outcomes.
+
+        Where a row stops before, it repeats its last step.
+        """
+        size = len(ages)
+        last = (stops - cuts - 1)[:, None]
+        begins = self._base[users] + cuts
+        steps = (begins[:, None] + np.minimum(ages, last)).ravel()
+        states = self._on_device.at(steps)
         runs = states.view(len(users), size, *states.shape[1:])
         if self._generator is not None:
             (read,) = self._read
-            runs = self._generator.personal(self._generator.generate(read.at(steps)), runs)
+            runs = self._generator.personal(self._generator.generate(read.at(begins)), runs)
         ids, llm = self._lists(users, cuts) if self._in_cloud else self._own_lists(users, cuts, runs[:, 0])
         srm = self._srm.score_runs(runs, ids.clamp(min=0))
-        taken = self._tensor(self._items[self._at(users, cuts)[:, None] + np.arange(size)])
+        span = np.arange(int(ages[-1]) + 1)
+        taken = self._tensor(self._items[self._at(users, cuts)[:, None] + np.minimum(span, last)])
         run, step, column = (ids.int()[:, None, :] == taken[:, :, None]).nonzero(as_tuple=True)
-        # [R, L] the step at which an item is first taken, `size` where it is not. It is left at a step if it was not
-        # taken at an earlier one; what was consumed before is in no list.
-        first = torch.full(ids.shape, size, device=self._device)
+        # [R, L] after how many clicks an item is first taken, more than there are where it is not. It is left at a step
+        # if it was not taken at an earlier one; what was consumed before is in no list.
+        first = torch.full(ids.shape, len(span), device=self._device)
         first.view(-1).scatter_reduce_(0, run * ids.shape[1] + column, step, "amin")
-        age = torch.arange(size, device=self._device)[:, None]
-        left = ((ids >= 0)[:, None, :] & (first[:, None, :] >= age)).flatten(0, 1)
+        age = self._tensor(ages)
+        left = ((ids >= 0)[:, None, :] & (first[:, None, :] >= age[:, None])).flatten(0, 1)
         held = Held(llm[:, None, :].expand(srm.shape).flatten(0, 1), srm.flatten(0, 1), left)
         if self._in_cloud:
-            there = step == first[run, column]
-            ranks = self._fused_ranks(held, (run * size + step)[there], column[there])
+            seen = torch.searchsorted(age, step)
+            there = (step == first[run, column]) & (age[seen] == step)
+            ranks = self._fused_ranks(held, (run * size + seen)[there], column[there])
         else:
-            whose, when = np.repeat(users, size), (cuts[:, None] + np.arange(size)).ravel()
+            whose, when = np.repeat(users, size), (cuts[:, None] + np.minimum(ages, last)).ravel()
             ranks = self._own_ranks(whose, when, runs.flatten(0, 1))
         if not self._signals:
             return Made(ranks, {})
-        since = self._since(users, held, ids, states, first, (steps[:, None] + np.arange(size)).ravel())
+        since = self._since(users, held, ids, states, first, age, steps)
         return Made(ranks, {name: function(since).cpu().numpy() for name, function in self._signals.items()})
 
     def _fused_ranks(self, held: Held, rows: Tensor, columns: Tensor) -> npt.NDArray[np.uint16]:
@@ -152,19 +175,18 @@ class Blocks:
         return ranks
 
     def _since(
-        self, users: IntArray, held: Held, ids: Tensor, states: Tensor, first: Tensor, steps: IntArray
+        self, users: IntArray, held: Held, ids: Tensor, states: Tensor, first: Tensor, age: Tensor, steps: IntArray
     ) -> HeldSince:
-        """What is held at each step of runs of one length, with what has been since the first of each run.
+        """What is held in runs that are looked at after as many clicks, the first of them 0, and what has been since.
 
-        first: [R, L] the step of its run at which an item is taken, their number where it is not.
+        first: [R, L] after how many clicks an item is taken, more than the last of age where it is not.
         """
-        size = len(held.left) // len(ids)
+        size = len(age)
 
         def of_first(values: Tensor) -> Tensor:
             """[R * size, ...] values -> the same, each that of its run's first step."""
             return values[::size].repeat_interleave(size, 0)
 
-        age = torch.arange(size, device=self._device)
         when = first[:, None, :]
         taken = when.where(when < age[:, None], -1).flatten(0, 1)
         own = self._best[self._tensor(steps)].long()
@@ -184,6 +206,24 @@ class Blocks:
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
         """([R, L] ids best first, -1 where there are no more; [R, L] scores, 0 there)."""
+        places = self._tensor(self._base[users] + cuts)
+        kept = self._kept.has(places)
+        known, new = torch.nonzero(kept)[:, 0], torch.nonzero(~kept)[:, 0]
+        if not len(new):
+            return self._kept.get(places)
+        rows = new.cpu().numpy()
+        ids, scores = self._new_lists(users[rows], cuts[rows])
+        if len(known):
+            of_known = self._kept.get(places[known])
+            order = torch.cat([known, new]).argsort()
+            both = [torch.cat(pair)[order] for pair in zip(of_known, (ids, scores), strict=True)]
+            self._kept.put(places[new], ids, scores)
+            return both[0], both[1]
+        self._kept.put(places, ids, scores)
+        return ids, scores
+
+    def _new_lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
+        """The same, made."""
         assert self._llm is not None
         (in_cloud,) = self._in_cloud
         made = []

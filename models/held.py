@@ -80,13 +80,36 @@ class HeldSince(Held):
 
 def _order(scores: Tensor, left: Tensor) -> Tensor:
     """[N, L] columns in the order of their scores, highest first, ties by column; those that are not left come last."""
-    if scores.dtype != torch.float32 or scores.device.type != "cpu":
+    if not _whole(scores):
         return scores.masked_fill(~left, -torch.inf).sort(dim=1, descending=True, stable=True).indices
-    # The same ten times as fast: numpy sorts whole numbers by vector instructions, so score and column go into one.
-    # The bits of a float, read as a whole number, rise with it; those of negative ones (-0.0 aside) the other way.
-    bits = (scores + 0.0).view(torch.int32)
-    falling = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
-    keys = (falling.long() << 32).masked_fill_(~left, 0x7FFFFFFF << 32)
+    keys = _falling(scores).masked_fill_(~left, 0x7FFFFFFF << 32)
     keys |= torch.arange(scores.shape[1], device=scores.device)
     keys.numpy().sort(axis=1)
     return keys & 0xFFFFFFFF
+
+
+def in_order(scores: Tensor, columns: Tensor) -> Tensor:
+    """[N, L] scores of [N, L] columns -> the columns in the order of their scores, highest first, ties by column."""
+    if not _whole(scores):
+        columns, order = columns.sort(1)
+        return columns.gather(1, scores.gather(1, order).sort(dim=1, descending=True, stable=True).indices)
+    keys = _falling(scores) | columns
+    keys.numpy().sort(axis=1)
+    return keys & 0xFFFFFFFF
+
+
+def _whole(scores: Tensor) -> bool:
+    """Whether scores are put in order as whole numbers.
+
+    That is ten times as fast: numpy sorts these by vector instructions, so score and column go into one.
+    """
+    return scores.dtype == torch.float32 and scores.device.type == "cpu"
+
+
+def _falling(scores: Tensor) -> Tensor:
+    """[N, L] whole numbers with 32 bits free below that fall as the scores rise.
+
+    The bits of a float, read as a whole number, rise with it; those of negative ones (-0.0 aside) the other way.
+    """
+    bits = (scores + 0.0).view(torch.int32)
+    return (~(bits ^ ((bits >> 31) & 0x7FFFFFFF))).long() << 32

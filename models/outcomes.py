@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NOTHING = -1
 """The cut of a device that holds no list."""
-SHORTEST = 8
-"""Steps of a block when it is first made; one that is outgrown is made anew, of the next power of two."""
+SHORTEST = 3
+"""Clicks after a list that its block spans at least: answers may come late, and models are slow to be asked again."""
 PIECE = 1_000_000
 """Outcomes that are made before they are laid down; bounds the memory between models and store."""
 
@@ -85,7 +85,7 @@ class OutcomeStore:
         users, cuts, wanted = users[short], cuts[short], wanted[short]
         if (wanted > self._steps[users] - np.maximum(cuts, 0)).any():
             raise IndexError("an outcome was asked for beyond the end of a stream")
-        lengths = 1 << np.ceil(np.log2(np.maximum(wanted, SHORTEST))).astype(np.int64)
+        lengths = 1 + rounded(np.maximum(wanted - 1, SHORTEST))
         lengths = np.minimum(lengths, self._steps[users] - np.maximum(cuts, 0))
         with tqdm(
             total=int(lengths.sum()),
@@ -111,8 +111,18 @@ class OutcomeStore:
             self._arena.add(rows[none], lengths[none], {"ranks": ranks, **signals})
         if not none.all():
             some = ~none
-            made = self._blocks.held(users[some], cuts[some], cuts[some] + lengths[some], tell)
-            self._arena.add(rows[some], lengths[some], {"ranks": made.ranks, **made.signals})
+            rows, cuts, lengths = rows[some], cuts[some], lengths[some]
+            # What was made of a block stays, and the rest is put behind it.
+            had = self._arena.lengths[rows]
+            made = self._blocks.held(users[some], cuts, cuts + lengths, tell, cuts + had)
+            values: dict[str, npt.NDArray[Any]] = {"ranks": made.ranks, **made.signals}
+            if had.any():
+                old = np.repeat(np.tile([True, False], len(rows)), np.stack([had, lengths - had], 1).ravel())
+                for name, new in values.items():
+                    values[name] = np.empty(len(old), new.dtype)
+                    values[name][old] = self._arena.gather(name, self._arena.offsets[rows], had)
+                    values[name][~old] = new
+            self._arena.add(rows, lengths, values)
 
     def signal(self, name: str, user: int, cut: int, start: int, stop: int) -> npt.NDArray[Any]:
         """[stop - start] a request signal at steps start .. stop - 1, for cut >= 0; made if missing."""
@@ -166,6 +176,13 @@ class OutcomeStore:
         if self._arena.unsaved:
             self._arena.save(self._folder)
             trim(self._folder.parent, outcomes_limit(), self._folder)
+
+
+def rounded(counts: IntArray) -> IntArray:
+    """[N] the next of 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: few lengths, none half as long again as it need be."""
+    half = 1 << np.maximum(np.frexp(np.maximum(counts - 1, 1))[1].astype(np.int64) - 2, 0)
+    rounded_up: IntArray = -(-counts // half) * half
+    return rounded_up
 
 
 def _edges(lengths: IntArray) -> IntArray:

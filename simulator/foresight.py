@@ -88,14 +88,17 @@ class Foresight:
         if self._signals and held != NOTHING and step < end:
             self._due(stream, held)
         until = self._demand.lengths[stream] if usual else end
-        size, found = LOOK, until
+        # Looks end where those of the rehearsal do, so that an answer which came late has nothing made anew.
+        size, edge, found = LOOK, held + 1 + LOOK, until
         while step < until and found == until:
-            stop = min(step + size, until)
+            while edge <= step:
+                size *= 2
+                edge += size
+            stop = min(edge, until)
             first = self.look(device, held, asked, step, stop, diary)
             if first < stop:
                 found = first
             step = stop
-            size *= 2
         if usual:
             self.remember(stream, held, found)
         return min(found, end)
@@ -138,10 +141,20 @@ class Foresight:
         first = int(asks.argmax())
         return start + first if asks[first] else stop
 
-    def all_asks(self, device: int, length: int) -> BoolArray:
-        """[length] at which steps a device asks whose policy forgets; the first is asked at if the policy opens."""
-        asks = self.policy.asks(self._sight(device, NOTHING, NOTHING, 0, length, None)).copy()
-        asks[0] |= self.policy.opens
+    def all_asks(self, streams: IntArray, lengths: IntArray) -> BoolArray:
+        """[sum(lengths)] at which steps of each stream a device asks whose policy forgets.
+
+        The first is asked at if the policy opens.
+        """
+        ends = np.cumsum(lengths)
+        steps = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+
+        def coins() -> FloatArray:
+            self.alike = False
+            return uniforms(self._seed, "coin", np.repeat(streams, lengths), steps)
+
+        asks = self.policy.asks(Sight(steps, np.full(len(steps), NOTHING), None, coins)).copy()
+        asks[ends - lengths] |= self.policy.opens
         return asks
 
     def note_request(self, device: int, held: int, asked: int, step: int, diary: Diary, now: int) -> None:

@@ -44,43 +44,78 @@ def rehearse(
     if not isinstance(world.fleet.waiting, Blocking) or not all(policy.opens for policy in policies):
         # What is shown before the first answer comes, or where none ever does.
         outcomes.ensure(world.users[streams], np.full(len(streams), NOTHING), np.ones(len(streams), np.int64))
+    wishes = _Wishes(demand)
     progress = Progress(int(world.stream_lengths[streams].sum()) * len(policies), tell)
-    _all(world, foresights, streams, seed, demand, progress)
+    _all(world, foresights, streams, seed, demand, wishes, progress)
     by_chance = [foresight.policy for foresight in foresights if not foresight.alike]
     for other in others:
         again = [Foresight(policy, other, demand) for policy in by_chance]
-        _all(world, again, streams, other, demand, Progress(0, None))
+        _all(world, again, streams, other, demand, wishes, Progress(0, None))
+    wishes.tell()
     return demand
 
 
+class _Wishes:
+    """What policies will look at that decide without it: told of in the end, so that each list is made once."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+        self._until = np.zeros(len(demand.has_told), np.int64)
+        """[cuts] up to which step the list of each is looked at, 0 where it is not."""
+
+    def note(self, streams: IntArray, cuts: IntArray, until: IntArray) -> None:
+        """The lists of these cuts are looked at before these steps."""
+        np.maximum.at(self._until, self._demand.firsts[streams] + cuts, until)
+
+    def tell(self) -> None:
+        """Ask for all of it."""
+        places = np.flatnonzero(self._until)
+        streams = np.searchsorted(self._demand.firsts, places, side="right") - 1
+        self._demand.tell(streams, places - self._demand.firsts[streams], self._until[places])
+
+
 def _all(
-    world: World, foresights: Sequence[Foresight], users: IntArray, seed: int, demand: Demand, progress: Progress
+    world: World,
+    foresights: Sequence[Foresight],
+    users: IntArray,
+    seed: int,
+    demand: Demand,
+    wishes: _Wishes,
+    progress: Progress,
 ) -> None:
-    _play(world, [each for each in foresights if not each.policy.forgets], users, seed, demand, progress)
+    _play(world, [each for each in foresights if not each.policy.forgets], users, seed, demand, wishes, progress)
     for foresight in foresights:
         if foresight.policy.forgets:
-            _play_at_once(world, foresight, users, demand, progress)
+            _play_at_once(world, foresight, users, wishes, progress)
 
 
-def _play_at_once(world: World, foresight: Foresight, users: IntArray, demand: Demand, progress: Progress) -> None:
+def _play_at_once(world: World, foresight: Foresight, users: IntArray, wishes: _Wishes, progress: Progress) -> None:
     """The same for a policy that forgets: all requests of a stream are known beforehand."""
-    lists = []
-    for stream in users.tolist():
-        length = int(world.stream_lengths[stream])
-        cuts = np.flatnonzero(foresight.all_asks(stream, length))
-        lists.append(np.stack([np.full(len(cuts), stream), cuts, np.append(cuts[1:] + 1, length)[: len(cuts)]]))
-        progress.add(length)
-    streams, cuts, until = np.concatenate(lists, axis=1)
-    demand.tell(streams, cuts, until)
+    lengths = world.stream_lengths[users]
+    ends = np.cumsum(lengths)
+    asks = np.flatnonzero(foresight.all_asks(users, lengths))
+    of = np.searchsorted(ends, asks, side="right")
+    # A list is seen at the step of the next request, too.
+    until = np.minimum(np.append(asks[1:] + 1, ends[-1])[: len(asks)], ends[of])
+    firsts = (ends - lengths)[of]
+    wishes.note(users[of], asks - firsts, until - firsts)
+    progress.add(int(ends[-1]))
 
 
 def _play(
-    world: World, foresights: Sequence[Foresight], users: IntArray, seed: int, demand: Demand, progress: Progress
+    world: World,
+    foresights: Sequence[Foresight],
+    users: IntArray,
+    seed: int,
+    demand: Demand,
+    wishes: _Wishes,
+    progress: Progress,
 ) -> None:
     """These users go through their streams, under all of these policies side by side."""
     lengths = np.tile(world.stream_lengths[users], len(foresights))
     streams = np.tile(users, len(foresights))
     actor = np.repeat(np.arange(len(foresights)), len(users))
+    looks = np.array([bool(foresight.policy.signals) for foresight in foresights], np.bool_)
     opening = np.array([0 if foresight.policy.opens else NOTHING for foresight in foresights], np.int64)
     held = np.repeat(opening, len(users))
     diaries: list[Diary | None] = [None] * len(held)
@@ -97,7 +132,8 @@ def _play(
     while len(alive):
         until = np.minimum(here + look, lengths)
         holding = alive[held[alive] != NOTHING]
-        demand.tell(streams[holding], held[holding], until[holding])
+        told = holding[looks[actor[holding]]]
+        demand.tell(streams[told], held[told], until[told])
         before = int(here.sum())
         found = until.copy()
         for some in np.split(alive, np.flatnonzero(np.diff(actor[alive])) + 1):
@@ -111,6 +147,8 @@ def _play(
                     found[rows] = foresight.look_all(streams[rows], held[rows], here[rows], until[rows])
             known = some[(held[some] != NOTHING) & ((found[some] < until[some]) | (until[some] == lengths[some]))]
             foresight.remember_all(streams[known], held[known], found[known])
+        blind = holding[~looks[actor[holding]]]
+        wishes.note(streams[blind], held[blind], np.minimum(found[blind] + 1, until[blind]))
         asks = found[alive] < until[alive]
         held[alive] = np.where(asks, found[alive], held[alive])
         look[alive] = np.where(asks, LOOK, 2 * look[alive])

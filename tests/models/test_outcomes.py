@@ -17,7 +17,7 @@ from models.llms import causal, t5
 from models.llms.causal import Causal
 from models.llms.item_codes import digits, numbered
 from models.llms.t5 import T5
-from models.outcomes import NOTHING, SHORTEST, OutcomeStore
+from models.outcomes import NOTHING, SHORTEST, OutcomeStore, rounded
 from models.signals import NAMES, signal
 from models.srms import build
 from scenarios.behaviour import build as behaviour_of
@@ -331,12 +331,14 @@ def test_margins_are_zero_at_ties_and_wide_elsewhere(population: Population) -> 
 
 def test_ties_in_a_list_are_broken_by_id_even_where_they_reach_its_end() -> None:
     draws = torch.Generator().manual_seed(0)
-    for _ in range(50):
-        scores = torch.randint(4, (6, 30), generator=draws).double()
-        scores[torch.rand(6, 30, generator=draws) < 0.3] = -torch.inf
+    for trial in range(100):
+        # Of many columns, groups are chosen first; with few scores there are ties between groups, too.
+        width, kinds, dtype = (30, 150)[trial % 2], (4, 60)[trial // 2 % 2], (torch.float64, torch.float32)[trial // 50]
+        scores = torch.randint(-2, kinds - 2, (6, width), generator=draws).to(dtype)
+        scores[torch.rand(6, width, generator=draws) < 0.3] = -torch.inf
         columns, values = best(scores, 11)
         for row in range(6):
-            order = sorted(range(30), key=lambda column: (-float(scores[row, column]), column))
+            order = sorted(range(width), key=lambda column: (-float(scores[row, column]), column))
             there = int((values[row] > -torch.inf).sum())
             assert there == min(11, int((scores[row] > -torch.inf).sum()))
             assert columns[row, :there].tolist() == order[:there]
@@ -390,6 +392,39 @@ def test_blocks_grow_and_say_the_same(population: Population, tmp_path: Path) ->
     piecewise = store.ranks(one, one * 0, one * 0, one * 0 + last)
     at_once = world.store(tmp_path / "other").ranks(one, one * 0, one * 0, one * 0 + last)
     assert piecewise.tolist() == at_once.tolist()
+
+
+@pytest.mark.parametrize("room", [0, 40, 10_000])
+def test_later_steps_of_a_list_are_what_they_are_when_made_at_once(
+    population: Population, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Every signal, whether lists are remembered or, for want of room, made again."""
+    monkeypatch.setattr("models.blocks.KEPT", room)
+    world = World(population, signals=NAMES, catalogue=WholeCatalogue())
+    users = np.repeat(population.replayed, 2)
+    cuts = np.arange(len(users)) % 2
+    stops = population.steps[users]
+    some = stops > cuts + 1
+    users, cuts, stops = users[some], cuts[some], stops[some]
+    at_once = world.blocks().held(users, cuts, stops)
+    blocks = world.blocks()
+    middle = cuts + 1 + np.arange(len(cuts)) % (stops - cuts - 1)
+    early, late = blocks.held(users, cuts, middle), blocks.held(users, cuts, stops, starts=middle)
+    was = np.repeat(np.tile([True, False], len(users)), np.stack([middle - cuts, stops - middle], 1).ravel())
+    assert at_once.ranks[was].tolist() == early.ranks.tolist()
+    assert at_once.ranks[~was].tolist() == late.ranks.tolist()
+    for name in NAMES:
+        assert np.allclose(at_once.signals[name][was], early.signals[name], atol=1e-12)
+        assert np.allclose(at_once.signals[name][~was], late.signals[name], atol=1e-12)
+
+
+def test_lengths_are_few_and_never_half_as_long_again() -> None:
+    counts = np.arange(1, 1000)
+    lengths = rounded(counts)
+    assert len(np.unique(lengths)) == 20
+    assert (lengths >= counts).all()
+    assert (2 * lengths < 3 * counts).all()
+    assert (rounded(lengths) == lengths).all()
 
 
 def test_one_call_may_ask_for_a_block_twice(population: Population, tmp_path: Path) -> None:
