@@ -28,8 +28,8 @@ from scenarios.schema.fleet import Fusion
 
 TRIPLES = 8192
 """(user, cut, step) in a batch: their lists' scores then stay in the processor's caches."""
-KEPT = 10_000_000
-"""Items of lists that are remembered for further steps that may see them: 80 MB."""
+KEPT = 16_000_000
+"""Items of lists that are remembered for further steps that may see them: 128 MB."""
 CELLS = 4_000_000
 """Scores of a whole catalogue in a batch, unless these are fewer than `ROWS` catalogues."""
 ROWS = 16

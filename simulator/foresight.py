@@ -8,6 +8,7 @@ replications, and the runs after their rehearsal then look once.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class Demand:
         self.first: list[int] = self.firsts.tolist()
         self.has_told = bytearray(int(world.stream_lengths.sum()))
         """[cuts] whether outcomes of each have been asked for."""
+        self.requests: Counter[Policy] = Counter()
+        """How often devices asked in rehearsals of each policy."""
         self._asks: dict[Policy, array[int]] = {}
 
     def tell(self, streams: IntArray, cuts: IntArray, until: IntArray) -> None:

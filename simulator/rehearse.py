@@ -86,14 +86,17 @@ def _all(
     _play(world, [each for each in foresights if not each.policy.forgets], users, seed, demand, wishes, progress)
     for foresight in foresights:
         if foresight.policy.forgets:
-            _play_at_once(world, foresight, users, wishes, progress)
+            _play_at_once(world, foresight, users, demand, wishes, progress)
 
 
-def _play_at_once(world: World, foresight: Foresight, users: IntArray, wishes: _Wishes, progress: Progress) -> None:
+def _play_at_once(
+    world: World, foresight: Foresight, users: IntArray, demand: Demand, wishes: _Wishes, progress: Progress
+) -> None:
     """The same for a policy that forgets: all requests of a stream are known beforehand."""
     lengths = world.stream_lengths[users]
     ends = np.cumsum(lengths)
     asks = np.flatnonzero(foresight.all_asks(users, lengths))
+    demand.requests[foresight.policy] += len(asks)
     of = np.searchsorted(ends, asks, side="right")
     # A list is seen at the step of the next request, too.
     until = np.minimum(np.append(asks[1:] + 1, ends[-1])[: len(asks)], ends[of])
@@ -115,6 +118,7 @@ def _play(
     lengths = np.tile(world.stream_lengths[users], len(foresights))
     streams = np.tile(users, len(foresights))
     actor = np.repeat(np.arange(len(foresights)), len(users))
+    requests = np.array([len(users) * foresight.policy.opens for foresight in foresights], np.int64)
     looks = np.array([bool(foresight.policy.signals) for foresight in foresights], np.bool_)
     opening = np.array([0 if foresight.policy.opens else NOTHING for foresight in foresights], np.int64)
     held = np.repeat(opening, len(users))
@@ -150,11 +154,13 @@ def _play(
         blind = holding[~looks[actor[holding]]]
         wishes.note(streams[blind], held[blind], np.minimum(found[blind] + 1, until[blind]))
         asks = found[alive] < until[alive]
+        requests += np.bincount(actor[alive[asks]], minlength=len(foresights))
         held[alive] = np.where(asks, found[alive], held[alive])
         look[alive] = np.where(asks, LOOK, 2 * look[alive])
         here[alive] = found[alive] + asks
         progress.add(int(here.sum()) - before)
         alive = alive[here[alive] < lengths[alive]]
+    demand.requests.update({foresight.policy: int(n) for foresight, n in zip(foresights, requests, strict=True)})
 
 
 def _moments(pace: Pace, device: int) -> Callable[[int, int], IntArray]:

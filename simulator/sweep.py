@@ -67,7 +67,9 @@ def finish_all(experiment: Experiment, folder: Path, spread: Spread | None, live
         streams = int(experiment.world.stream_lengths[: experiment.world.devices].sum())
         with bar("looking ahead", streams * looking, quiet) as tell:
             _make_apart(experiment, spread)
-            experiment.rehearse(tell)
+            requests = experiment.rehearse(tell).requests
+        # The longest first, so that no process is left with one when the others are done.
+        missing.sort(key=lambda i: (wanted[i].replication, -requests[wanted[i].point.policy]))
     failures: dict[str, Failure] = {}
     with bar("simulating", interactions * len(missing), quiet) as tell:
         here = isinstance(spread, Here)

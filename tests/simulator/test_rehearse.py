@@ -74,3 +74,16 @@ def test_what_depends_on_chance_is_rehearsed_under_every_seed() -> None:
     assert len(made.batches) == before
     assert not made.missed
     assert not made.late
+
+
+def test_it_tells_how_often_each_policy_asks() -> None:
+    """Without latency as often as in a run: what takes longest is run first."""
+    w = world([40, 60, 50], network={"rtt_ms": 0}, pace={"kind": "drawn", "think_time_s": 30, "think_time_sigma": 0.1})
+    policies = [
+        policy("footrule", threshold=6),
+        policy("always"),
+        policy("random", probability=0.3),
+        policy("periodic", every=4),
+    ]
+    demand = rehearse(w, policies, 1, outcomes(w))
+    assert [demand.requests[p] for p in policies] == [len(run(w, p, 1, demand).requests) for p in policies]
