@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Announce = Callable[[str], None]
 
 READING = ("reading.py", "ranking.py")
-TRAINING = (*READING, "training.py", "catalogue_loss.py")
+TRAINING = (*READING, "training.py", "windows.py", "validation.py", "catalogue_loss.py")
 """Source files whose change makes older weights another thing, whatever the model."""
 T5 = tuple(f"llms/{name}.py" for name in ("t5", "trie", "beam", "decoder", "item_codes", "prompt"))
 CODES = {

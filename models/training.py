@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import Dataset
 from tqdm import tqdm
 from transformers import (
     EarlyStoppingCallback,
@@ -36,125 +34,20 @@ from transformers import (
 )
 
 from models.quiet import quiet
-from models.ranking import consumed, places
-from models.reading import read, spans
 from models.srms.base import PAD
+from models.validation import Trainable, Validation
 from models.weights import Facts, size_of
-from scenarios.behaviour import IntArray
+from models.windows import Windows
 from scenarios.cache import home
-from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.training import Training
 
 LOOKS_BACK = 200
 """Batches over which the running mean of the weights looks back, or a tenth of those there were, if that is less."""
 
-Model = TypeVar("Model", bound="Trainable")
+Model = TypeVar("Model", bound=Trainable)
 Lesson = Callable[[Model, Tensor, Tensor], Tensor]
 """(model, [B, T] items, [B, T] places of these in the flat array of streams) -> mean loss over the targets."""
-
-
-class Trainable(Protocol):
-    """What training asks of a model, which is an `nn.Module` besides."""
-
-    JUDGED: ClassVar[int]
-    """At most so many validation positions are ranked after each pass, spread evenly over all of them."""
-
-    def loss(self, items: Tensor) -> Tensor:
-        """[B, T] windows -> mean loss."""
-
-    def encode(self, items: Tensor) -> Tensor:
-        """[B, T] ids -> [B, T, ...] states."""
-
-    def score_all(self, states: Tensor) -> Tensor:
-        """[N, ...] states -> [N, n_items] scores."""
-
-    def contexts(self, seen: IntArray) -> IntArray:
-        """Where in its stream the model begins to read for a state after so many items."""
-
-
-class Windows(Dataset[dict[str, Tensor]]):
-    """Batches of windows cut from the histories at places drawn anew for each pass, of about equal length each.
-
-    A window of up to `length` targets is placed evenly over a stream, its ends reaching beyond the stream's, so that
-    every position is as often a target as any other and contexts of all lengths are met. Pass e is a function of
-    (seed, e) alone, which makes a resumed training the same as an undisturbed one.
-
-    A batch is `items` [B, T], right-padded with `PAD`, and `places` [B, T], where in the flat array of all streams each
-    item stands (meaningless at the padding).
-    """
-
-    def __init__(self, population: Population, length: int, batch_size: int, seed: int) -> None:
-        self.behaviour = population.behaviour
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        targets = population.history_end - 1
-        users = np.flatnonzero(targets > 0)
-        self.users = np.repeat(users, -(-targets[users] // length) + 1)
-        self.targets = targets[self.users]
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw the windows of a pass; the Trainer calls this."""
-        draws = np.random.default_rng((self.seed, epoch))
-        placed = draws.integers(1 - self.length, self.targets)
-        begins, ends = np.maximum(placed, 0), np.minimum(placed + self.length, self.targets)
-        self.begins = self.behaviour.offsets[self.users] + begins
-        self.lengths = ends - begins + 1
-        order = draws.permutation(len(self.users))
-        pool = 8 * self.batch_size
-        batches: list[IntArray] = []
-        for start in range(0, len(order), pool):
-            members = order[start : start + pool]
-            members = members[np.argsort(self.lengths[members], kind="stable")]
-            batches += [members[k : k + self.batch_size] for k in range(0, len(members), self.batch_size)]
-        self.batches = [batches[k] for k in draws.permutation(len(batches))]
-        self.targets_a_batch = float((self.lengths - 1).sum()) / len(batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        rows = self.batches[index]
-        lengths = self.lengths[rows]
-        columns = np.arange(lengths.max())
-        block = np.full((len(rows), len(columns)), PAD, np.int64)
-        block[columns < lengths[:, None]] = self.behaviour.items[spans(self.begins[rows], lengths)]
-        places = self.begins[rows][:, None] + columns
-        return {"items": torch.from_numpy(block), "places": torch.from_numpy(places)}
-
-
-class Validation:
-    """NDCG@10 on the validation part: every item ranked, consumed ones left out."""
-
-    def __init__(self, population: Population, judged: int) -> None:
-        firsts = np.maximum(population.history_end, 1)
-        counts = np.maximum(population.replay_from - firsts, 0)
-        users, seen = np.repeat(np.arange(len(counts)), counts), spans(firsts, counts)
-        if not len(users):
-            raise ModelError(f"{population.behaviour.name}: the split leaves no interaction to validate on")
-        kept = np.linspace(0, len(users) - 1, min(len(users), judged)).astype(np.int64)
-        self.items = population.behaviour.items
-        self.streams, self.seen = population.behaviour.offsets[users[kept]], seen[kept]
-        self.targets = self.items[self.streams + self.seen].astype(np.int64)
-
-    def __len__(self) -> int:
-        return len(self.seen)
-
-    @torch.no_grad()
-    def ndcg_at_10(self, model: Trainable, device: torch.device) -> float:
-        """Mean over the positions judged. Raises `ModelError` where the model says things that are no numbers."""
-        begins, ends = self.streams + model.contexts(self.seen), self.streams + self.seen
-        gains: list[npt.NDArray[np.float64]] = []
-        for chunk in np.array_split(np.arange(len(self)), -(-len(self) // 2000)):
-            states = read(model.encode, self.items, begins[chunk], ends[chunk], device=device)
-            scores = model.score_all(states)
-            if not scores.isfinite().all():
-                raise ModelError("training diverged: a lower recommenders.*.training.learning_rate is needed")
-            rows, gone = consumed(self.items, self.streams[chunk], ends[chunk])
-            scores[torch.from_numpy(rows).to(device), torch.from_numpy(gone).to(device)] = -torch.inf
-            rank = places(scores, torch.from_numpy(self.targets[chunk]).to(device)).cpu().numpy()
-            gains.append(np.where((rank >= 1) & (rank <= 10), 1 / np.log2(np.maximum(rank, 1) + 1.0), 0.0))
-        return float(np.concatenate(gains).mean())
 
 
 def running_mean(mean: Tensor, now: Tensor, batches: Tensor | int) -> Tensor:
@@ -165,6 +58,14 @@ def running_mean(mean: Tensor, now: Tensor, batches: Tensor | int) -> Tensor:
 def its_own(model: Trainable, items: Tensor, places: Tensor) -> Tensor:
     """The lesson of a model that learns by itself: its own loss."""
     return model.loss(items)
+
+
+DAMAGE = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError)
+"""What comes of going on from a damaged checkpoint."""
+
+
+class _DamageError(Exception):
+    """What an earlier, stopped training left is damaged, or of another version of the libraries."""
 
 
 class _Averaged(nn.Module):
@@ -244,10 +145,7 @@ def train(
     rest = (population, window, spec, folder, label, silent, lesson, beside)
     try:
         return _train(make, *rest)
-    except (SafetensorError, OSError, ValueError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError):
-        if _last_checkpoint(folder) is None:
-            raise
-        # What an earlier, stopped training left is damaged, or of another version of the libraries.
+    except _DamageError:
         shutil.rmtree(folder, ignore_errors=True)
         return _train(make, *rest)
 
@@ -302,8 +200,21 @@ def _train(
         )
         trainer.lesson = lesson
         trainer.remove_callback(PrinterCallback)
+        left = _last_checkpoint(folder)
         try:
-            trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+            trainer.train(resume_from_checkpoint=left)
+        except (
+            SafetensorError,
+            OSError,
+            ValueError,
+            RuntimeError,
+            KeyError,
+            EOFError,
+            pickle.UnpicklingError,
+        ) as error:
+            if left is None or trainer.state.global_step > _steps_at(left):
+                raise  # what this training has reached so far is whole, and kept
+            raise _DamageError from error
         finally:
             bar.bar.close()
         passes = round(trainer.state.epoch or 0)
@@ -317,7 +228,11 @@ def _train(
 def _last_checkpoint(folder: Path) -> str | None:
     """The latest checkpoint that was written to its end; its state is what the Trainer writes last."""
     finished = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    return str(max(finished, key=lambda path: int(path.name.split("-")[1]))) if finished else None
+    return max(map(str, finished), key=_steps_at) if finished else None
+
+
+def _steps_at(checkpoint: str) -> int:
+    return int(checkpoint.rsplit("-", 1)[1])
 
 
 @contextmanager

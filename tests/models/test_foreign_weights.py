@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from models import generators, trained, training, weights
 from models.llms.checkpoint import open_network
 from models.srms import build
-from models.training import Validation, train
+from models.training import train
+from models.validation import Validation
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.generators import Duet, Solid

@@ -15,7 +15,9 @@ from models import training
 from models.llms import causal
 from models.srms import build
 from models.srms.base import PAD
-from models.training import Trainable, Validation, Windows, train
+from models.training import train
+from models.validation import Trainable, Validation
+from models.windows import Windows
 from scenarios.behaviour import build as behaviour_of
 from scenarios.errors import ModelError
 from scenarios.population import Population
@@ -114,6 +116,29 @@ def test_a_damaged_checkpoint_means_training_anew(population: Population, cache:
     left.mkdir(parents=True)
     (left / "trainer_state.json").write_text("{")
     again, _, _ = trained(population)
+    assert same(weights, again)
+
+
+@pytest.mark.parametrize("stops", [(2,), (2, 3)])
+def test_an_error_later_on_loses_no_pass(
+    stops: tuple[int, ...], population: Population, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say: what was reached is kept, whether the training was fresh or had gone on from a stop."""
+    weights, _, passes = trained(population)
+    judge, judged = Validation.ndcg_at_10, []
+
+    def fail(self: Validation, model: Trainable, device: torch.device) -> float:
+        judged.append(judge(self, model, device))
+        if len(judged) in stops:
+            raise OSError("no space left on device")
+        return judged[-1]
+
+    monkeypatch.setattr(Validation, "ndcg_at_10", fail)
+    for _ in stops:
+        with pytest.raises(OSError, match="no space"):
+            trained(population)
+    again, _, _ = trained(population)
+    assert len(judged) == passes + len(stops)  # only the passes that failed were run twice
     assert same(weights, again)
 
 
@@ -229,4 +254,4 @@ def test_cut_off_at_a_limit_positions_are_spread_over_all_users(population: Popu
     few = Validation(population, 10)
     assert len(few) == 10
     assert len(np.unique(few.streams)) == 10
-    assert training.Validation(population, 10_000).seen.sum() > few.seen.sum()
+    assert Validation(population, 10_000).seen.sum() > few.seen.sum()

@@ -11,8 +11,10 @@ from models.llms.naming import item_codes
 from models.llms.prompt import Prompt
 from models.llms.t5 import ROWS, T5, build
 from models.reading import read
-from models.training import Validation, Windows, train
+from models.training import train
+from models.validation import Validation
 from models.weights import Facts
+from models.windows import Windows
 from scenarios.population import Population
 from scenarios.schema.recommenders import T5Llm
 from scenarios.schema.training import Training
