@@ -81,7 +81,7 @@ class Digest:
         return self.summary["policy"], self.summary["parameter"]
 
 
-def digest(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, Any]) -> Digest:
+def digest(requests: Iterable[pd.DataFrame], devices: pd.DataFrame, cell: Mapping[str, Any]) -> Digest:
     """Boil a cell down; the arguments and what is raised are those of `summarise`."""
     summary = summarise(requests, devices, cell)
     sums = devices.groupby("user", sort=True)[list(USER_SUMS)].sum().reset_index()

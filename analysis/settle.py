@@ -19,6 +19,7 @@ off after it, so it takes the half of the arrivals between the first and the thi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ TOLERATED = 0.01
 """Share of the requests that a settled service may turn away. A convention: one in a hundred is a rough edge, more is
 a lack of capacity."""
 
+COLUMNS = ("sent_s", "arrived_s", "started_s", "status", "batch_size", "replica", "gpu_s")
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -58,50 +61,117 @@ class Settling:
     arrivals: int
 
 
-def settling(requests: pd.DataFrame) -> Settling:
-    """Judge the queue from a request log (columns arrived_s, started_s, status, batch_size, replica, gpu_s)."""
-    log = requests[requests["arrived_s"].notna()].sort_values("arrived_s", kind="stable")
-    count = len(log)
-    middle = slice(count // 4, count - count // 4)
-    arrived = log["arrived_s"].to_numpy(float)
-    n = len(arrived[middle])
+def settling(requests: Iterable[pd.DataFrame]) -> Settling:
+    """Judge the queue from a request log (`COLUMNS`) in pieces, in the order of sending, gone through twice."""
+    count = sum(int(piece["arrived_s"].notna().sum()) for piece in requests)
+    middle = _Middle(count // 4, count - count // 4)
+    n = middle.until - middle.first
     if n < FEWEST:
         return Settling(settled=True, growth=0.0, allowed_growth=np.inf, turned_away=0.0, arrivals=n)
-
-    started = log["started_s"].to_numpy(float)
-    away = np.isnan(started) & (log["status"] != "in_flight").to_numpy(bool)
-    backlog = _backlog(arrived[~away], started[~away], at=arrived[middle])
-    third = n // 3
-    growth = float(backlog[-third:].min() - backlog[:third].min())
-    allowed_growth = CRITICAL_GROWTH * float(np.sqrt(n * _variability(log.iloc[middle])))
-
-    turned = int(away[middle].sum())
+    before: pd.DataFrame | None = None
+    for piece in requests:
+        if before is not None:
+            middle.look(before, float(piece["sent_s"].iloc[0]))
+        before = piece[list(COLUMNS)]
+    if before is not None:
+        middle.look(before, np.inf)
+    growth = float(middle.late - middle.early)
+    allowed_growth = CRITICAL_GROWTH * float(np.sqrt(n * middle.variability()))
     allowed_turned = TOLERATED * n + CHANCE * float(np.sqrt(TOLERATED * n))
     return Settling(
-        settled=growth <= allowed_growth and turned <= allowed_turned,
+        settled=growth <= allowed_growth and middle.turned <= allowed_turned,
         growth=growth,
         allowed_growth=allowed_growth,
-        turned_away=turned / n,
+        turned_away=middle.turned / n,
         arrivals=n,
     )
 
 
-def _backlog(arrived: FloatArray, started: FloatArray, at: FloatArray) -> npt.NDArray[np.int64]:
-    """Requests that wait just before each moment of `at`; those that never start wait for ever."""
-    begun = np.sort(started[~np.isnan(started)])
-    return np.searchsorted(arrived, at, side="left") - np.searchsorted(begun, at, side="right")
+class _Middle:
+    """What is found in the middle of a run: from arrival number `first` to before number `until`.
+
+    early, late: lowest backlog in its first and its last third. turned: requests that were never served.
+    """
+
+    def __init__(self, first: int, until: int) -> None:
+        self.first, self.until = first, until
+        self.early = self.late = np.inf
+        self.turned = 0
+        self._third = (until - first) // 3
+        self._later: pd.DataFrame | None = None
+        self._begins = np.zeros(0)
+        """When work begins that has not begun yet."""
+        self._place = self._came = self._begun = 0
+        """Arrivals by now, those of them that are served or wait at the end, and those on whom work has begun."""
+        self._last = np.zeros(0)
+        """The last arrival of the middle."""
+        self._seen: pd.DataFrame | None = None
+        """Batches that were counted and may have members that are to arrive."""
+        self._gaps, self._sizes, self._service = _Spread(), _Spread(), _Spread()
+
+    def look(self, piece: pd.DataFrame, until: float) -> None:
+        """At more requests, and at the time before `until`, in which nobody else arrives."""
+        log = piece[piece["arrived_s"].notna()]
+        away = log["started_s"].isna() & (log["status"] != "in_flight")
+        self._begins = np.sort(np.append(self._begins, log["started_s"].dropna().to_numpy(float)))
+        log = log.drop(columns=["status", "sent_s"]).assign(away=away)
+        log = log if self._later is None else pd.concat([self._later, log])
+        now = log["arrived_s"] < until
+        self._later, log = log[~now], log[now].sort_values("arrived_s", kind="stable")
+        arrived, gone = log["arrived_s"].to_numpy(float), log["away"].to_numpy(bool)
+
+        place = self._place + np.arange(len(log))
+        stays = arrived[~gone]
+        backlog = self._came + np.searchsorted(stays, arrived, side="left")
+        backlog -= self._begun + np.searchsorted(self._begins, arrived, side="right")
+        early = (place >= self.first) & (place < self.first + self._third)
+        late = (place >= self.until - self._third) & (place < self.until)
+        self.early = min(self.early, backlog[early].min(initial=np.iinfo(np.int64).max))
+        self.late = min(self.late, backlog[late].min(initial=np.iinfo(np.int64).max))
+        self._place, self._came = self._place + len(log), self._came + len(stays)
+        over = int(np.searchsorted(self._begins, until))
+        self._begun, self._begins = self._begun + over, self._begins[over:]
+
+        inside = (place >= self.first) & (place < self.until)
+        self.turned += int(gone[inside].sum())
+        moments = np.append(self._last, arrived[inside])
+        self._gaps.add(np.diff(moments))
+        self._last = moments[-1:]
+        self._count_batches(log[inside & log["started_s"].notna().to_numpy()], until)
+
+    def _count_batches(self, log: pd.DataFrame, until: float) -> None:
+        known = 0 if self._seen is None else len(self._seen)
+        log = log if self._seen is None else pd.concat([self._seen, log])
+        new = ~log.duplicated(["replica", "started_s"]).to_numpy()
+        new[:known] = False
+        size = log["batch_size"].to_numpy(float)[new]
+        self._sizes.add(size)
+        self._service.add(log["gpu_s"].to_numpy(float)[new] * size)
+        new[:known] = True
+        self._seen = log[new & (log["started_s"] >= until).to_numpy()]
+
+    def variability(self) -> float:
+        """c_a^2 + b c_s^2 of the docstring above; arrivals count as at least Poisson."""
+        size = self._sizes.mean if self._sizes.count else 1.0
+        return max(1.0, self._gaps.squared_variation) + size * self._service.squared_variation
 
 
-def _variability(log: pd.DataFrame) -> float:
-    """c_a^2 + b c_s^2 of the docstring above; arrivals count as at least Poisson."""
-    gaps = np.diff(log["arrived_s"].to_numpy(float))
-    batches = log[log["started_s"].notna()].drop_duplicates(["replica", "started_s"])
-    size = batches["batch_size"].to_numpy(float)
-    service = batches["gpu_s"].to_numpy(float) * size
-    mean_size = float(size.mean()) if len(size) else 1.0
-    return max(1.0, _squared_variation(gaps)) + mean_size * _squared_variation(service)
+class _Spread:
+    """Mean and spread of values that come some at a time (Chan, Golub and LeVeque 1983)."""
 
+    def __init__(self) -> None:
+        self.count, self.mean, self._squares = 0, 0.0, 0.0
 
-def _squared_variation(values: FloatArray) -> float:
-    mean = float(values.mean()) if len(values) else 0.0
-    return float(values.var()) / mean**2 if mean else 0.0
+    def add(self, values: FloatArray) -> None:
+        """More values."""
+        if len(values):
+            mean, count = float(values.mean()), self.count + len(values)
+            shift = mean - self.mean
+            self._squares += float(((values - mean) ** 2).sum()) + shift**2 * self.count * (len(values) / count)
+            self.mean += shift * (len(values) / count)
+            self.count = count
+
+    @property
+    def squared_variation(self) -> float:
+        """Squared coefficient of variation."""
+        return self._squares / self.count / self.mean**2 if self.mean else 0.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.errors import TableError
@@ -17,7 +19,7 @@ STATUSES = ("answered", "rejected", "timed_out", "lost", "abandoned", "in_flight
 
 PERCENTILES = (50, 95, 99)
 
-TIMES = ("intended_s", "arrived_s", "started_s", "answered_s")
+TIMES = ("intended_s", "sent_s", "arrived_s", "started_s", "answered_s")
 REQUEST_COLUMNS = ("attempt", *TIMES, "status", "batch_size", "replica", "gpu_s")
 DEVICE_COLUMNS = (
     "user",
@@ -34,31 +36,38 @@ DEVICE_COLUMNS = (
 )
 COUNTED = ("interactions", "requests", "staleness", "held", "uplink_bytes", "downlink_bytes")
 
+FloatArray = npt.NDArray[np.float64]
 Summary = dict[str, Any]
 """Names to plain values; a ratio without a value (a latency where nothing was answered) is NaN."""
 
 
-def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, Any]) -> Summary:
+def summarise(requests: Iterable[pd.DataFrame], devices: pd.DataFrame, cell: Mapping[str, Any]) -> Summary:
     """Totals and ratios of one cell, from its request log, its device table and its `cell.json` (docs/design.md).
 
-    A row of the log is an attempt; a request made again has several, and counts once. Latency runs from the moment a
-    request was intended to the moment its answer reached the device, over answered requests. Utilisation is the
-    replicas' busy share of the simulated time. Raises `TableError` where a column is missing, nothing was replayed, or
-    the log and the device table do not hold the same requests.
+    requests: the log (`REQUEST_COLUMNS`) in pieces, in the order of sending; they are gone through more than once, and
+    sums of what is no whole number add up piece by piece. A row of the log is an attempt; a request made again has
+    several, and counts once. Latency runs from the moment a request was intended to the moment its answer reached the
+    device, over answered requests. Utilisation is the replicas' busy share of the simulated time. Raises `TableError`
+    where a column is missing, nothing was replayed, or the log and the device table do not hold the same requests.
     """
-    _require(requests, REQUEST_COLUMNS, "request log")
     _require(devices, DEVICE_COLUMNS, "device table")
+    asked, counts, work_s = 0, dict.fromkeys(STATUSES, 0), []
+    for piece in requests:
+        _require(piece, REQUEST_COLUMNS, "request log")
+        asked += int((piece["attempt"] == 1).sum())
+        for status, number in piece["status"].value_counts().items():
+            counts[str(status)] = counts.get(str(status), 0) + int(number)
+        work_s.append(float(piece["gpu_s"].sum()))
     totals = {name: float(devices[name].sum()) for name in DEVICE_COLUMNS[1:]}
-    interactions, asked = totals["interactions"], int((requests["attempt"] == 1).sum())
+    interactions = totals["interactions"]
     if not interactions:
         raise TableError("device table: no interaction was replayed, so there is no accuracy to report")
     if totals["requests"] != asked:
         raise TableError(f"the devices made {totals['requests']:.0f} requests, but the request log holds {asked}")
-    counts = requests["status"].value_counts()
-    if unknown := sorted(set(counts.index[counts > 0]) - set(STATUSES)):
+    if unknown := sorted({status for status, number in counts.items() if number} - set(STATUSES)):
         raise TableError(f"request log: status {unknown[0]!r} is none of {', '.join(STATUSES)}")
 
-    gpu_s, usd = float(requests["gpu_s"].sum()), float(cell["usd"])
+    gpu_s, usd = math.fsum(work_s), float(cell["usd"])
     available_s = float(cell["replicas"]) * float(cell["duration_s"])
     return {
         "policy": str(cell["policy"]),
@@ -71,8 +80,8 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
         "usd": usd,
         "busy_s": float(cell["busy_s"]),
         "available_s": available_s,
-        "attempts": len(requests),
-        **{status: int(counts.get(status, 0)) for status in STATUSES},
+        "attempts": sum(counts.values()),
+        **{status: counts[status] for status in STATUSES},
         "requests_per_interaction": asked / interactions,
         "uplink_bytes_per_interaction": totals["uplink_bytes"] / interactions,
         "downlink_bytes_per_interaction": totals["downlink_bytes"] / interactions,
@@ -89,23 +98,33 @@ def summarise(requests: pd.DataFrame, devices: pd.DataFrame, cell: Mapping[str, 
     }
 
 
-def latency(requests: pd.DataFrame, warm_up_s: float | str) -> dict[str, float]:
+def latency(requests: Iterable[pd.DataFrame], warm_up_s: float | str) -> dict[str, float]:
     """Percentiles over answered requests intended from `warm_up_s` on; "mser5": from where that rule ends the warm-up.
 
-    Where a run is too short for the rule, all of it counts.
+    requests: as of `summarise`. Where a run is too short for the rule, all of it counts.
     """
-    answered = requests.loc[requests["status"] == "answered", ["intended_s", "answered_s"]].to_numpy(float)
     if warm_up_s == "mser5":
-        answered = answered[np.argsort(answered[:, 0], kind="stable")]
-        long_enough = len(answered) >= BATCH * FEWEST_BATCHES
-        answered = answered[(mser5(answered[:, 1] - answered[:, 0]) or 0) if long_enough else 0 :]
+        intended, took = (np.concatenate(column) for column in zip(*_answered(requests), strict=True))
+        took = took[np.argsort(intended, kind="stable")]
+        long_enough = len(took) >= BATCH * FEWEST_BATCHES
+        took = took[(mser5(took) or 0) if long_enough else 0 :]
     else:
-        answered = answered[answered[:, 0] >= float(warm_up_s)]
+        since = float(warm_up_s)
+        took = np.concatenate([took[intended >= since] for intended, took in _answered(requests)])
     names = [f"latency_p{percentile}_ms" for percentile in PERCENTILES]
-    if not len(answered):
+    if not len(took):
         return dict.fromkeys(names, np.nan)
-    values = np.percentile(1000 * (answered[:, 1] - answered[:, 0]), PERCENTILES)
+    took *= 1000
+    values = np.percentile(took, PERCENTILES, overwrite_input=True)
     return dict(zip(names, map(float, values), strict=True))
+
+
+def _answered(requests: Iterable[pd.DataFrame]) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """When requests that were answered were intended, and how long it took, in seconds."""
+    for piece in requests:
+        answered = (piece["status"] == "answered").to_numpy()
+        intended = piece["intended_s"].to_numpy(float)[answered]
+        yield intended, piece["answered_s"].to_numpy(float)[answered] - intended
 
 
 def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:

@@ -6,14 +6,14 @@ true item at rank r is 1 / log2(r + 1), as in Jarvelin and Kekalainen (2002) wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from simulator.clock import SECOND
 from simulator.outcomes import NOTHING, FloatArray, IntArray
+from simulator.records import Log
 from simulator.shown import Shown
 from simulator.world import World
 
@@ -30,7 +30,7 @@ def worth(longest: int) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def device_table(
     world: World,
-    log: Mapping[str, IntArray],
+    log: Log,
     lived: IntArray,
     waited: IntArray,
     held_back: IntArray,
@@ -55,24 +55,24 @@ def device_table(
         for total, table in zip(sums.values(), tables, strict=True):
             by_run = np.add.reduceat(table[piece.ranks], places)
             total[here] = np.bincount(owner, weights=by_run, minlength=devices)
-    first = log["attempt"] == 1
-
-    def bytes_of(way: str) -> npt.NDArray[np.int64]:
-        return np.bincount(log["device"], weights=log[way], minlength=n).astype(np.int64)
-
+    counts = {name: np.zeros(n, np.int64) for name in ("requests", "uplink", "downlink")}
+    for begin, end, part in log.by_device():
+        of_way = {way: part[way] for way in ("uplink", "downlink")}
+        for name, weights in {"requests": part["attempt"] == 1, **of_way}.items():
+            counts[name][begin:end] = np.bincount(part["device"] - begin, weights, end - begin)
     return pd.DataFrame(
         {
             "device": np.arange(n),
             "user": world.device_users,
             "interactions": lived,
-            "requests": np.bincount(log["device"][first], minlength=n),
-            "attempts": np.bincount(log["device"], minlength=n),
+            "requests": counts["requests"],
+            "attempts": log.asked,
             "held_back": held_back,
             **sums,
             "staleness": staleness,
             "held": held,
             "waited_s": waited / SECOND,
-            "uplink_bytes": bytes_of("uplink"),
-            "downlink_bytes": bytes_of("downlink"),
+            "uplink_bytes": counts["uplink"],
+            "downlink_bytes": counts["downlink"],
         }
     )

@@ -6,15 +6,18 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
+from pyarrow import Table
+from pyarrow.parquet import ParquetWriter
 
 from scenarios.cache import content_key
 from scenarios.errors import WriteError
@@ -69,12 +72,23 @@ def grid(points: Sequence[Point], replications: int, seed: int, world: Mapping[s
     return cells
 
 
-def write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, object]) -> None:
-    """Write a cell's tables and facts as a folder that appears whole or not at all. Raises `WriteError`."""
+def write(folder: Path, tables: Mapping[str, Iterable[pd.DataFrame]], facts: Mapping[str, object]) -> None:
+    """Write a cell's tables, each in pieces, and facts as a folder that appears whole or not at all.
+
+    A table has at least one piece, and a row group for each. Raises `WriteError`.
+    """
     with _whole(folder) as scratch:
-        for name, table in tables.items():
-            table.to_parquet(scratch / f"{name}.parquet", index=False)
+        for name, pieces in tables.items():
+            _write_table(scratch / f"{name}.parquet", pieces)
         (scratch / "cell.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def _write_table(path: Path, pieces: Iterable[pd.DataFrame]) -> None:
+    groups = (Table.from_pandas(piece, preserve_index=False) for piece in pieces)
+    first = next(groups)
+    with ParquetWriter(path, first.schema) as file:
+        for group in chain([first], groups):
+            file.write_table(group)
 
 
 def receive(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
+import numpy.typing as npt
 
 from scenarios.schema.fleet import Fleet
 from scenarios.schema.persistence import BackoffRetry
 from simulator.clock import NEVER, ticks
 from simulator.departures import Departures
-from simulator.ledger import demand
+from simulator.ledger import Part, demand
 from simulator.outcomes import IntArray
+from simulator.records import Log
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT
 
-Log = Mapping[str, IntArray]
-OF_ATTEMPTS = ("number", "device", "step", "attempt", "status", "sent", "answered", "reached")
+Bools = npt.NDArray[np.bool_]
 
 
 def conduct(log: Log, fleet: Fleet, lived: IntArray, departures: Departures | None) -> None:
     """Check the log against the rules of the fleet. lived: [devices] interactions. Raises `LedgerError`."""
-    if not len(log["number"]):
-        return
-    _fates_are_allowed(log, fleet, departures)
-    _devices_keep_to_their_lives(log, lived, departures)
-    by_device = np.argsort(log["device"], kind="stable")  # the log is in the order of the numbers
-    _attempts_follow_each_other({name: log[name][by_device] for name in OF_ATTEMPTS}, fleet)
+    left, stops = (None, None) if departures is None else (np.array(departures.leaves), np.array(departures.stops))
+    for part in log.parts():
+        _fates_are_allowed(part, fleet, left, stops)
+        _devices_keep_to_their_lives(part, lived, stops)
+    for _, _, part in log.by_device():
+        if len(part["number"]):
+            _attempts_follow_each_other(part, fleet)
 
 
-def _fates_are_allowed(log: Log, fleet: Fleet, departures: Departures | None) -> None:
+def _fates_are_allowed(log: Part, fleet: Fleet, leaves: Bools | None, stops: IntArray | None) -> None:
+    """leaves, stops: [devices] whether each is left by its user, and when it stops; None where they all live on."""
     status, heard = log["status"], log["answered"] != NEVER
     timeout = max(ticks(fleet.timeout_s), 1)
     in_time = log["answered"] - log["sent"] <= timeout
@@ -41,19 +42,17 @@ def _fates_are_allowed(log: Log, fleet: Fleet, departures: Departures | None) ->
     late = heard & (status != ANSWERED)
     allowed = fleet.late_answers == "use"
     demand(~late | (allowed & np.isin(status, (TIMED_OUT, ABANDONED))), "a late answer is used only by the rule", log)
-    ends = departures is not None
-    may_abandon = ends or fleet.flight == "replace" or allowed
+    may_abandon = stops is not None or fleet.flight == "replace" or allowed
     demand((status != ABANDONED) | may_abandon, "nobody abandons a request but by the rules", log)
-    if departures is None:
+    if stops is None or leaves is None:
         demand(status != IN_FLIGHT, "nothing is in flight at the end but by a horizon", log)
     else:
-        left = np.array(departures.leaves)[log["device"]]
-        stop = np.array(departures.stops)[log["device"]]
+        left, stop = leaves[log["device"]], stops[log["device"]]
         open_at_end = (status == IN_FLIGHT) & (left | (log["sent"] + timeout < stop))
         demand(~open_at_end, "in flight is what the horizon cut off before its time-out", log)
 
 
-def _attempts_follow_each_other(log: Log, fleet: Fleet) -> None:
+def _attempts_follow_each_other(log: Part, fleet: Fleet) -> None:
     retry = fleet.retry
     most = retry.attempts if isinstance(retry, BackoffRetry) else 1
     attempt, status, sent, device = log["attempt"], log["status"], log["sent"], log["device"]
@@ -80,12 +79,12 @@ def _attempts_follow_each_other(log: Log, fleet: Fleet) -> None:
         demand((status != ABANDONED) | ended, "a device that abandons a request and goes on does so by the rules", log)
 
 
-def _devices_keep_to_their_lives(log: Log, lived: IntArray, departures: Departures | None) -> None:
+def _devices_keep_to_their_lives(log: Part, lived: IntArray, stops: IntArray | None) -> None:
     device = log["device"]
     demand(log["applied"] < lived[device], "no answer is shown at a step that nobody lived", log)
     demand(log["step"] <= lived[device], "nobody asks for a step that does not come", log)
-    if departures is not None:
-        stop = np.array(departures.stops)[device]
+    if stops is not None:
+        stop = stops[device]
         begun = log["attempt"] == 1
         demand(log["sent"] <= stop - begun, "a device asks for nothing once it has stopped, nor makes it again", log)
         demand((log["answered"] == NEVER) | (log["answered"] <= stop), "nor does it hear anything", log)

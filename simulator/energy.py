@@ -8,8 +8,7 @@ time of its first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,41 +19,33 @@ from simulator.outcomes import FloatArray, IntArray
 
 JOULES_PER_MW_S = 1e-3
 MEGABITS_PER_BYTE = 8e-6
-COLUMNS = ("device", "sent", "reached", "uplink", "downlink")
-PIECE = 1 << 17
-"""About how many requests are looked at at once."""
 
 
-def radio_joules(log: Mapping[str, IntArray], kinds: Sequence[Access], classes: IntArray) -> FloatArray:
-    """[devices] joules of each device's radio. classes: [devices] the access class of each, a place in `kinds`.
+Transfers = Mapping[str, IntArray]
+"""device, sent, reached, uplink, downlink: [transfers]."""
 
-    Some devices after the others, so that what is put in order at once fits the processor's caches.
+
+def radio_joules(parts: Iterable[tuple[int, int, Transfers]], kinds: Sequence[Access], classes: IntArray) -> FloatArray:
+    """[devices] joules of each device's radio.
+
+    parts: (first, until, all transfers of devices first .. until - 1). classes: [devices] the access class of each, a
+    place in `kinds`.
     """
     total = np.zeros(len(classes))
-    if not any(isinstance(kind.radio, Radio) for kind in kinds):
-        return total
-    if len(log["device"]) <= PIECE:
-        return _joules(log, kinds, classes)
-    order = np.argsort(log["device"], kind="stable")
-    device = log["device"][order]
-    cuts = np.unique(np.searchsorted(device, device[PIECE::PIECE])).tolist()
-    for begin, end in pairwise([0, *cuts, len(order)]):
-        if begin < end:
-            here = {name: log[name][order[begin:end]] for name in COLUMNS}
-            first, last = int(device[begin]), int(device[end - 1])
-            here["device"] = here["device"] - first
-            total[first : last + 1] = _joules(here, kinds, classes[first : last + 1])
+    if any(isinstance(kind.radio, Radio) for kind in kinds):
+        for first, until, transfers in parts:
+            total[first:until] = _joules(first, transfers, kinds, classes[first:until])
     return total
 
 
-def _joules(log: Mapping[str, IntArray], kinds: Sequence[Access], classes: IntArray) -> FloatArray:
-    """[devices] the same for devices 0 .. len(classes) - 1."""
+def _joules(first: int, log: Transfers, kinds: Sequence[Access], classes: IntArray) -> FloatArray:
+    """[devices] of a stretch that begins with device `first`."""
     radios = [kind.radio if isinstance(kind.radio, Radio) else None for kind in kinds]
 
     def of_class(key: str) -> FloatArray:
         return np.array([0.0 if radio is None else getattr(radio, key) for radio in radios])
 
-    device, n = log["device"], len(classes)
+    device, n = log["device"] - first, len(classes)
     kind = classes[device]
     heard = log["reached"] != NEVER
     uplink, downlink = log["uplink"] * MEGABITS_PER_BYTE, log["downlink"] * heard * MEGABITS_PER_BYTE

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from analysis.curve import Digest, digest
+from analysis.summary import REQUEST_COLUMNS
 from scenarios.schema.cloud import Cloud
 from simulator import cells
 from simulator.policies.base import Point
@@ -27,18 +31,23 @@ def finish(experiment: Experiment, number: int, live: bool, folder: Path, tell: 
     told = facts(cell.point, cell.replication, cell.seed, result, world.cloud)
     told["warm_up_s"] = experiment.scenario.sweep.warm_up_s
     told["policy_bytes"] = sum(experiment.recommenders.bytes_of(name) for name in policy.signals)
-    boiled = digest(result.requests, result.devices, told)
-    tables = {
-        "requests": result.requests,
-        "devices": result.devices,
-        "series": result.series,
-        "ages": result.ages,
-        "shifts": shift_table(result.shifts, result.slow),
-        "detours": detour_table(result.detours),
-        "users": boiled.users,
-    }
-    cells.write(folder / cell.folder, tables, {**told, "summary": boiled.summary})
+    leave(result, told, folder / cell.folder)
     experiment.recommenders.outcomes.flush()
+
+
+def leave(result: Result, told: Mapping[str, Any], folder: Path) -> None:
+    """Boil a run down and write it. told: what `cell.json` says of it, but for its summary. Raises `WriteError`."""
+    boiled = digest(result.asked.of(REQUEST_COLUMNS), result.devices, told)
+    tables: dict[str, Iterable[pd.DataFrame]] = {
+        "requests": result.asked,
+        "devices": [result.devices],
+        "series": [result.series],
+        "ages": [result.ages],
+        "shifts": [shift_table(result.shifts, result.slow)],
+        "detours": [detour_table(result.detours)],
+        "users": [boiled.users],
+    }
+    cells.write(folder, tables, {**told, "summary": boiled.summary})
 
 
 def facts(point: Point, replication: int, seed: int, result: Result, cloud: Cloud) -> dict[str, Any]:

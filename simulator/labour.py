@@ -2,12 +2,13 @@
 
 Busy time is the sum of service, nobody works on more than he may or while he is not there, no replica rests while work
 waits that it may take, first come is first served where that is the rule, and the bill is the price times what was
-used. Read from the request log and the cloud's accounts alone.
+used. Read from the request log and the cloud's accounts alone, a stretch of time after the other: requests are in the
+order of sending, and nothing happens to one before it is sent, so memory is needed for those that are open at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,13 @@ from scenarios.schema.queueing import ContinuousBatching, FirstIn
 from simulator.clock import MILLISECOND, NEVER, SECOND, ticks
 from simulator.cloud.accounts import Accounts
 from simulator.cloud.replicas import DRAINING, UP
+from simulator.counts import Counts
 from simulator.outcomes import IntArray
-from simulator.stays import FAR, Stays, stays
+from simulator.records import Columns, Log
+from simulator.stays import FAR, InWork, Stays, stays
 
-Log = Mapping[str, IntArray]
 Bools = npt.NDArray[np.bool_]
-PIECE = 1 << 15
-"""About how many beginnings or ends of one kind are put in order at once."""
+RESTS = "no replica rests while work waits"
 
 
 class BrokenLawError(Exception):
@@ -35,6 +36,15 @@ class BrokenLawError(Exception):
         super().__init__(law)
         self.law = law
         self.rows = rows
+
+
+class _WrongMomentsError(Exception):
+    """A law, and the moments at which it is broken, rising."""
+
+    def __init__(self, law: str, moments: IntArray) -> None:
+        super().__init__(law)
+        self.law = law
+        self.moments = moments
 
 
 @dataclass(frozen=True)
@@ -48,27 +58,33 @@ class _Spans:
 
 def check(log: Log, accounts: Accounts, cloud: Cloud) -> None:
     """Hold the work against its laws. Raises `BrokenLawError`."""
-    found = stays(log, accounts)
-    _replicas_are_there(found, accounts)
-    if isinstance(cloud.batching, ContinuousBatching):
-        work = _continuous_work(found, cloud.batching, len(accounts.busy))
-    else:
-        work = _static_work(found)
+    _work_is_lost_where_replicas_go(accounts)
+    up = _up(accounts.shifts)
+    gone = _gone(up, accounts.shifts)
     busy = np.zeros(len(accounts.busy), np.int64)
-    np.add.at(busy, work.replica, work.until - work.since)
+    kind = _ContinuousStation if isinstance(cloud.batching, ContinuousBatching) else _StaticStation
+    shared = cloud.routing == "shared-queue"
+    stations = [
+        kind(_at(up, station), cloud, busy, not len(accounts.detours["number"]))
+        for station in ([None] if shared else range(len(busy)))
+    ]
+    for _, part, until in stays(log, accounts):
+        _replicas_are_there(part, len(busy), up, gone)
+        for number, station in enumerate(stations):
+            here = part if shared else part.pick(np.flatnonzero(part.replica == number))
+            try:
+                station.look(here, until)
+            except _WrongMomentsError as error:
+                rows = [_during(error.moments, each) for _, each, _ in stays(log, accounts)]
+                raise BrokenLawError(error.law, np.unique(np.concatenate(rows))) from error
     if busy.tolist() != list(accounts.busy):
         said = list(accounts.busy)
         raise BrokenLawError(
             f"replicas say they worked {said} ticks, but their work adds up to {busy.tolist()}", _none()
         )
-    up = _up(accounts.shifts)
-    for station in [None] if cloud.routing == "shared-queue" else range(len(accounts.busy)):
-        here = found if station is None else found.pick(found.replica == station)
-        _nobody_rests(here, _at(work, station), _at(up, station), cloud)
-        if isinstance(cloud.discipline, FirstIn) and not len(accounts.detours["number"]):
-            _in_order(here)
     if isinstance(cloud.answer_cache, DeviceAnswerCache):
-        _kept_answers_were_made(log, ticks(cloud.answer_cache.lifetime_s))
+        for _, _, of_devices in log.by_device():
+            _kept_answers_were_made(of_devices, ticks(cloud.answer_cache.lifetime_s))
     paid = int(busy.sum()) if cloud.billed == "busy" else accounts.provisioned
     if not np.isclose(accounts.usd, paid / SECOND / 3600 * cloud.usd_per_gpu_hour, rtol=1e-12, atol=0):
         raise BrokenLawError(
@@ -85,6 +101,18 @@ def _demand(holds: Bools, law: str, stays: Stays) -> None:
         raise BrokenLawError(law, np.unique(stays.row[~holds]))
 
 
+def _demand_none(wrong: IntArray, law: str) -> None:
+    """No request waits, or is in work, at any of these moments, from each of which a state lasts."""
+    if len(wrong):
+        raise _WrongMomentsError(law, wrong)
+
+
+def _during(moments: IntArray, stays: Stays) -> IntArray:
+    """Rows of those who wait or are in work at some of these moments."""
+    which = np.searchsorted(moments, stays.ended) != np.searchsorted(moments, stays.entered)
+    return np.asarray(stays.row[which], np.int64)
+
+
 def _at(spans: _Spans, station: int | None) -> _Spans:
     if station is None:
         return spans
@@ -92,33 +120,38 @@ def _at(spans: _Spans, station: int | None) -> _Spans:
     return _Spans(spans.replica[here], spans.since[here], spans.until[here])
 
 
-def _up(shifts: Log) -> _Spans:
+def _up(shifts: Mapping[str, IntArray]) -> _Spans:
     """When which replica takes work."""
     up = shifts["state"] == UP
     return _Spans(shifts["replica"][up], shifts["since"][up], shifts["until"][up])
 
 
-def _replicas_are_there(stays: Stays, accounts: Accounts) -> None:
+def _gone(up: _Spans, shifts: Mapping[str, IntArray]) -> IntArray:
+    """[spans] when each replica is gone that takes work: when it has done what it had, where it drains."""
+    drained = {(r, s): u for r, s, u, k in _rows(shifts, "replica", "since", "until", "state") if k == DRAINING}
+    spans = zip(up.replica.tolist(), up.until.tolist(), strict=True)
+    return np.array([drained.get(span, span[1]) for span in spans], np.int64)
+
+
+def _replicas_are_there(stays: Stays, replicas: int, up: _Spans, gone: IntArray) -> None:
     """Work begins on a replica that is up and ends before it is gone; only a crash or a farewell ends it early."""
-    shifts, worked = accounts.shifts, stays.in_work()
-    _demand((worked.replica >= 0) & (worked.replica < len(accounts.busy)), "a replica there is has served it", worked)
+    worked = stays.in_work()
+    _demand((worked.replica >= 0) & (worked.replica < replicas), "a replica there is has served it", worked)
     _demand(worked.exit >= worked.entered, "nobody is worked on before he waits", worked)
-    up = _up(shifts)
     place = _latest(up, worked.replica, worked.exit)
     _demand((place >= 0) & (worked.exit <= up.until[place]), "work begins on a replica that is up", worked)
-    gone = {(r, s): u for r, s, u, k in _rows(shifts, "replica", "since", "until", "state") if k == DRAINING}
-    until = np.array(
-        [gone.get((r, u), u) for r, u in zip(up.replica.tolist(), up.until.tolist(), strict=True)], np.int64
-    )
-    _demand(worked.ended <= until[place], "work ends before its replica is gone", worked)
-    ends = set(_rows(shifts, "replica", "until"))
+    _demand(worked.ended <= gone[place], "work ends before its replica is gone", worked)
+
+
+def _work_is_lost_where_replicas_go(accounts: Accounts) -> None:
+    ends = set(_rows(accounts.shifts, "replica", "until"))
     detours = _rows(accounts.detours, "replica", "ended")
     if not all(each in ends for each in detours):
         odd = [number for number, each in zip(accounts.detours["number"], detours, strict=True) if each not in ends]
         raise BrokenLawError("work is lost only where a replica crashes or goes", np.unique(odd))
 
 
-def _rows(table: Log, *names: str) -> list[tuple[int, ...]]:
+def _rows(table: Mapping[str, IntArray], *names: str) -> list[tuple[int, ...]]:
     return list(zip(*(table[name].tolist() for name in names), strict=True))
 
 
@@ -132,102 +165,163 @@ def _latest(spans: _Spans, replica: IntArray, time: IntArray) -> IntArray:
     return place
 
 
-def _static_work(stays: Stays) -> _Spans:
-    """The batches: a replica works on one at a time, on as many requests as it says."""
-    stays = stays.in_work()
-    stays = stays.pick(np.lexsort((stays.ended, stays.exit, stays.replica)))
-    new = np.ones(len(stays.row), np.bool_)
-    new[1:] = (np.diff(stays.replica) != 0) | (np.diff(stays.exit) != 0) | (np.diff(stays.ended) != 0)
-    batch = np.cumsum(new) - 1
-    members = np.bincount(batch) if len(batch) else _none()
-    spans = _Spans(stays.replica[new], stays.exit[new], stays.ended[new])
-    no_time = spans.since == spans.until  # such batches cannot be told apart
-    _demand((members[batch] == stays.size) | no_time[batch], "a batch has its members", stays)
-    apart = np.ones(len(spans.since), np.bool_)
-    apart[1:] = (np.diff(spans.replica) != 0) | (spans.since[1:] >= spans.until[:-1])
-    _demand(apart[batch], "a replica works on one batch at a time", stays)
-    return spans
+class _StaticStation:
+    """A queue and the replicas that take batches from it."""
+
+    def __init__(self, up: _Spans, cloud: Cloud, busy: IntArray, straight: bool) -> None:
+        """busy: [replicas] ticks of work, to be added to. straight: whether every request stays but once."""
+        assert not isinstance(cloud.batching, ContinuousBatching)
+        self._up, self._cloud, self._busy = up, cloud, busy
+        self._batching = cloud.batching
+        self._work, self._counts = InWork(), Counts(4)
+        self._counts.add(2, up.since, up.until)
+        self._free = np.zeros(len(busy), np.int64)
+        """[replicas] until when the last batch lasts."""
+        self._order = _Order() if straight and isinstance(cloud.discipline, FirstIn) else None
+
+    def look(self, stays: Stays, until: int) -> None:
+        """At more stays, and at the time before this moment, in which nobody else comes."""
+        begun = self._work.until(stays, until)
+        work = self._batches(begun)
+        np.add.at(self._busy, work.replica, work.until - work.since)
+        self._nobody_rests(stays, work, until)
+        if self._order is not None:
+            self._order.look(begun)
+
+    def _batches(self, stays: Stays) -> _Spans:
+        """A replica works on one batch at a time, on as many requests as it says."""
+        stays = stays.pick(np.lexsort((stays.ended, stays.exit, stays.replica)))
+        new = np.ones(len(stays.row), np.bool_)
+        new[1:] = (np.diff(stays.replica) != 0) | (np.diff(stays.exit) != 0) | (np.diff(stays.ended) != 0)
+        batch = np.cumsum(new) - 1
+        members = np.bincount(batch) if len(batch) else _none()
+        spans = _Spans(stays.replica[new], stays.exit[new], stays.ended[new])
+        no_time = spans.since == spans.until  # such batches cannot be told apart
+        _demand((members[batch] == stays.size) | no_time[batch], "a batch has its members", stays)
+        another = np.diff(spans.replica, prepend=-1) != 0
+        free = np.where(another, self._free[spans.replica], np.append(0, spans.until[:-1])[: len(another)])
+        _demand((spans.since >= free)[batch], "a replica works on one batch at a time", stays)
+        self._free[spans.replica] = spans.until  # the last one of each counts
+        return spans
+
+    def _nobody_rests(self, stays: Stays, work: _Spans, until: int) -> None:
+        """No replica that is up rests while work waits that it may take."""
+        counts, batching = self._counts, self._batching
+        counts.add(0, stays.entered, stays.exit)
+        due = np.minimum(_arrived(stays) + round(batching.max_wait_ms * MILLISECOND), stays.exit)
+        counts.add(1, np.maximum(due, stays.entered), stays.exit)
+        place = _latest(self._up, work.replica, work.since)
+        counts.add(3, work.since, np.minimum(work.until, self._up.until[place]))  # it may work on, but takes no more
+        times, (waiting, overdue, replicas, busy) = counts.until(until)
+        _demand_none(times[(busy < replicas) & ((overdue > 0) | (waiting >= batching.max_size))], RESTS)
 
 
-def _continuous_work(stays: Stays, batching: ContinuousBatching, replicas: int) -> _Spans:
-    """When there is something in work, which is never more than there are slots."""
-    owner, since, until = [_none()], [_none()], [_none()]
-    for replica in range(replicas):
-        mine = stays.pick(stays.worked & (stays.replica == replica))
-        if not len(mine.row):
-            continue
-        times, (inside,) = _over_time([(mine.exit, mine.ended)])
-        _demand_none(times[inside > batching.slots], "no more are in work than there are slots", mine)
-        edges = np.diff(inside > 0, prepend=False).nonzero()[0]
-        since.append(times[edges[::2]])
-        until.append(times[edges[1::2]])
-        owner.append(np.full(len(edges) // 2, replica))
-    return _Spans(np.concatenate(owner), np.concatenate(since), np.concatenate(until))
+class _ContinuousStation:
+    """A queue and the replicas that its requests join one by one."""
 
-
-def _over_time(intervals: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, list[IntArray]]:
-    """(times, rising; for each set of intervals, how many of them hold from each of these times to the next)."""
-    times, counts = [_none()], [[_none()] for _ in intervals]
-    for time, held in _states(intervals):
-        times.append(time)
-        for all_of, part in zip(counts, held, strict=True):
-            all_of.append(part)
-    return np.concatenate(times), [np.concatenate(each) for each in counts]
-
-
-def _states(intervals: list[tuple[IntArray, IntArray]]) -> Iterator[tuple[IntArray, list[IntArray]]]:
-    """The same, a stretch of time after the other, each of which fits the processor's caches."""
-    edges = [np.sort(edge) for pair in intervals for edge in pair]
-    cuts = np.unique(max(edges, key=len)[PIECE::PIECE])
-    places = [[0, *np.searchsorted(edge, cuts).tolist(), len(edge)] for edge in edges]
-    before = [0] * len(intervals)
-    for piece in range(len(cuts) + 1):
-        parts = [edge[place[piece] : place[piece + 1]] for edge, place in zip(edges, places, strict=True)]
-        time = np.concatenate(parts)
-        if not len(time):
-            continue
-        kind = np.repeat(np.arange(len(parts), dtype=np.int8), [len(part) for part in parts])
-        order = np.argsort(time, kind="stable")
-        time, kind = time[order], kind[order]
-        last = np.append(time[1:] > time[:-1], True)  # the state that lasts, once all changes of a moment are made
-        counts = []
-        for n in range(len(intervals)):
-            change = (kind == 2 * n).astype(np.int32)
-            change -= kind == 2 * n + 1
-            held = before[n] + np.cumsum(change)
-            before[n] = int(held[-1])
-            counts.append(held[last])
-        yield time[last], counts
-
-
-def _nobody_rests(stays: Stays, work: _Spans, up: _Spans, cloud: Cloud) -> None:
-    """At one station, no replica that is up rests while work waits that it may take."""
-    if not len(stays.row):
-        return
-    batching, law = cloud.batching, "no replica rests while work waits"
-    place = _latest(up, work.replica, work.since)
-    busy_up = (work.since, np.minimum(work.until, up.until[place]))  # a replica may work on after it takes no more
-    there = (up.since, up.until)
-    if isinstance(batching, ContinuousBatching):
-        worked = stays.in_work()
-        place = _latest(up, worked.replica, worked.exit)
-        times, (waiting, in_work, replicas, busy) = _over_time(
-            [(stays.entered, stays.exit), (worked.exit, np.minimum(worked.ended, up.until[place])), there, busy_up]
-        )
-        _demand_none(times[(busy < replicas) & (waiting > 0)], law, stays)
+    def __init__(self, up: _Spans, cloud: Cloud, busy: IntArray, straight: bool) -> None:
+        """As of `_StaticStation`."""
+        assert isinstance(cloud.batching, ContinuousBatching)
+        self._up, self._busy, self._slots = up, busy, cloud.batching.slots
+        self._work, self._counts = InWork(), Counts(4)
+        self._counts.add(2, up.since, up.until)
+        self._of_replica = {replica: _Activity(replica, up, self._slots) for replica in np.unique(up.replica).tolist()}
         slowest = max([1.0, *(each.slowdown for each in cloud.brownouts)])
-        within = round(_longest(cloud.service.milliseconds, batching.token_budget) * MILLISECOND * slowest) + 1
-        room = (in_work < batching.slots * replicas) & (waiting > 0)
-        _somebody_joins(times, room, np.unique(worked.exit), within, stays)
-        return
-    due = np.minimum(_arrived(stays) + round(batching.max_wait_ms * MILLISECOND), stays.exit)
-    wrong = [
-        times[(busy < replicas) & ((overdue > 0) | (waiting >= batching.max_size))]
-        for times, (waiting, overdue, replicas, busy) in _states(
-            [(stays.entered, stays.exit), (np.maximum(due, stays.entered), stays.exit), there, busy_up]
+        self._joining = _Joining(
+            round(_longest(cloud.service.milliseconds, cloud.batching.token_budget) * MILLISECOND * slowest) + 1
         )
-    ]
-    _demand_none(np.concatenate(wrong), law, stays)
+        self._order = _Order() if straight and isinstance(cloud.discipline, FirstIn) else None
+
+    def look(self, stays: Stays, until: int) -> None:
+        """As `_StaticStation` does."""
+        counts = self._counts
+        worked = stays.in_work()
+        for replica, activity in self._of_replica.items():
+            begins, ends, ticks_of_work = activity.look(worked.pick(worked.replica == replica), until)
+            counts.add(3, begins, ends)
+            self._busy[replica] += ticks_of_work
+        counts.add(0, stays.entered, stays.exit)
+        place = _latest(self._up, worked.replica, worked.exit)
+        counts.add(1, worked.exit, np.minimum(worked.ended, self._up.until[place]))
+        times, (waiting, in_work, replicas, busy) = counts.until(until)
+        _demand_none(times[(busy < replicas) & (waiting > 0)], RESTS)
+        begun = self._work.until(stays, until)
+        self._joining.look(times, (in_work < self._slots * replicas) & (waiting > 0), np.isin(times, begun.exit))
+        if self._order is not None:
+            self._order.look(begun)
+
+
+class _Activity:
+    """When a replica has something in work, which is never more than there are slots."""
+
+    def __init__(self, replica: int, up: _Spans, slots: int) -> None:
+        self._up, self._slots = _at(up, replica), slots
+        self._counts = Counts(1)
+        self._since: int | None = None
+        """When what it is about began."""
+        self._told = False
+        """Whether that has ended for all others, as the replica takes no more."""
+
+    def look(self, worked: Stays, until: int) -> tuple[IntArray, IntArray, int]:
+        """(begins, ends of such spans before this moment, as far as the replica is up; ticks of those that ended)."""
+        self._counts.add(0, worked.exit, worked.ended)
+        times, (inside,) = self._counts.until(until)
+        _demand_none(times[inside > self._slots], "no more are in work than there are slots")
+        edges = times[np.diff(inside > 0, prepend=self._since is not None)]
+        was = _none() if self._since is None else np.array([self._since])
+        edges = np.append(was, edges)
+        begins, ends = edges[::2], edges[1::2]
+        cap = self._up.until[np.searchsorted(self._up.since, begins, side="right") - 1]
+        seen = np.minimum(ends, cap[: len(ends)])[int(self._told and len(ends) > 0) :]
+        ticks_of_work = int((ends - begins[: len(ends)]).sum())
+        if len(ends):
+            self._told = False
+        self._since = int(begins[-1]) if len(begins) > len(ends) else None
+        if self._since is not None and not self._told and cap[-1] < until:
+            self._told, seen = True, np.append(seen, cap[-1])
+        return begins[len(was) :], seen, ticks_of_work
+
+
+class _Joining:
+    """While somebody waits and there is a free slot, somebody takes it within an iteration."""
+
+    def __init__(self, within: int) -> None:
+        self._within = within
+        self._moment, self._flags = _none(), np.zeros((2, 0), np.bool_)
+        """The last moment looked at, whose state lasts until the next, and whether there is room and somebody joins."""
+        self._before, self._length = False, 0
+        """Whether there was room before that, and for how long nobody had taken it."""
+
+    def look(self, times: IntArray, room: Bools, joins: Bools) -> None:
+        """At moments, from each of which there is room, or not, and at which somebody joins, or not."""
+        times, flags = np.append(self._moment, times), np.append(self._flags, [room, joins], axis=1)
+        self._moment, self._flags = times[-1:], flags[:, -1:]
+        now, (room, joins) = times[:-1], flags[:, :-1]
+        if not len(now):
+            return
+        run = np.cumsum(room & (joins | ~np.append(self._before, room[:-1])))
+        length = np.zeros(run[-1] + 1, np.int64)
+        length[0] = self._length
+        np.add.at(length, run[room], np.diff(times)[room])
+        self._before, self._length = bool(room[-1]), int(length[-1])
+        _demand_none(now[room & (length[run] > self._within)], "nobody waits longer than an iteration for a free slot")
+
+
+class _Order:
+    """First come, first served."""
+
+    def __init__(self) -> None:
+        self._entered = 0
+
+    def look(self, begun: Stays) -> None:
+        """At those on whom work begins next."""
+        order = np.argsort(begun.entered, kind="stable")
+        order = order[np.argsort(begun.exit[order], kind="stable")]
+        entered = begun.entered[order]
+        out = np.flatnonzero(np.diff(entered, prepend=self._entered) < 0)
+        if len(out):
+            raise BrokenLawError("first come, first served", begun.row[order[out]])
+        self._entered = int(entered[-1]) if len(entered) else self._entered
 
 
 def _longest(milliseconds: Mapping[int, float], tokens: int) -> float:
@@ -239,41 +333,17 @@ def _longest(milliseconds: Mapping[int, float], tokens: int) -> float:
 
 def _arrived(stays: Stays) -> IntArray:
     """[stays] when the request first came to the cloud."""
-    if not len(stays.row) or np.bincount(stays.row).max() == 1:
+    if not len(stays.row):
         return stays.entered
-    first = np.full(int(stays.row.max()) + 1, FAR)
-    np.minimum.at(first, stays.row, stays.entered)
-    return np.asarray(first[stays.row], np.int64)
+    row = stays.row - stays.row.min()
+    if np.bincount(row).max() == 1:
+        return stays.entered
+    first = np.full(int(row.max()) + 1, FAR)
+    np.minimum.at(first, row, stays.entered)
+    return np.asarray(first[row], np.int64)
 
 
-def _demand_none(wrong: IntArray, law: str, stays: Stays) -> None:
-    """No request waits, or is in work, at any of these moments, from each of which a state lasts."""
-    if len(wrong):
-        _demand(np.searchsorted(wrong, stays.ended) == np.searchsorted(wrong, stays.entered), law, stays)
-
-
-def _somebody_joins(times: IntArray, room: Bools, starts: IntArray, within: int, stays: Stays) -> None:
-    """While somebody waits and there is a free slot, somebody takes it within an iteration."""
-    begins = room & (np.isin(times, starts) | ~np.append(False, room[:-1]))
-    run = np.cumsum(begins)
-    ends = np.append(times[1:], times[-1])
-    length = np.zeros(run[-1] + 1, np.int64) if len(run) else _none()
-    np.add.at(length, run[room], (ends - times)[room])
-    wrong = times[room & (length[run] > within)] if len(run) else _none()
-    _demand_none(wrong, "nobody waits longer than an iteration for a free slot", stays)
-
-
-def _in_order(stays: Stays) -> None:
-    """First come, first served."""
-    stays = stays.in_work()
-    order = np.argsort(stays.entered, kind="stable")
-    order = order[np.argsort(stays.exit[order], kind="stable")]
-    out = np.flatnonzero(np.diff(stays.entered[order]) < 0)
-    if len(out):
-        raise BrokenLawError("first come, first served", stays.row[order[out + 1]])
-
-
-def _kept_answers_were_made(log: Log, lifetime: int) -> None:
+def _kept_answers_were_made(log: Columns, lifetime: int) -> None:
     """What the cache sent had been made for the same device, not too long before."""
     sent = np.flatnonzero((log["left"] != NEVER) & (log["cut"] >= 0) & (log["answered"] != NEVER))
     made: dict[tuple[int, int], list[int]] = {}
@@ -286,4 +356,5 @@ def _kept_answers_were_made(log: Log, lifetime: int) -> None:
         if not any(now - lifetime <= time <= now for time in times):
             wrong.append(row)
     if wrong:
-        raise BrokenLawError("an answer from the cache was made before, and not too long before", np.array(wrong))
+        numbers = log["number"][wrong]
+        raise BrokenLawError("an answer from the cache was made before, and not too long before", numbers)

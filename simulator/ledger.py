@@ -17,9 +17,11 @@ from simulator import labour
 from simulator.clock import NEVER
 from simulator.cloud.accounts import Accounts
 from simulator.outcomes import IntArray
+from simulator.records import Log
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, STATUSES, TIMED_OUT
 
-Log = Mapping[str, IntArray]
+Part = Mapping[str, IntArray]
+"""A stretch of the log."""
 
 
 class LedgerError(RuntimeError):
@@ -41,31 +43,35 @@ class Ledger:
 
 def balance(log: Log, issued: int, accounts: Accounts, cloud: Cloud) -> Ledger:
     """Close the books. `issued` and `accounts` are what the engine says of itself. Raises `LedgerError`."""
-    counts = np.bincount(log["status"], minlength=len(STATUSES)).tolist()
-    ledger = Ledger(issued=issued, **dict(zip(STATUSES, counts, strict=True)))
-    if issued != sum(counts) or not np.array_equal(log["number"], np.arange(issued)):
-        raise LedgerError(f"{issued} requests were issued, but the log holds {len(log['number'])}: {ledger}")
-    _times_rise(log)
-    _statuses_fit(log)
+    counts = np.zeros(len(STATUSES), np.int64)
+    first = sent = 0
+    for part in log.parts():
+        counts += np.bincount(part["status"], minlength=len(STATUSES))
+        until = first + len(part["number"])
+        if log.requests != issued or not np.array_equal(part["number"], np.arange(first, until)):
+            raise LedgerError(f"{issued} requests were issued, but the log holds {log.requests}, or others")
+        demand(np.diff(part["sent"], prepend=sent) >= 0, "requests are numbered as they are sent", part)
+        _times_rise(part)
+        _statuses_fit(part)
+        first, sent = until, part["sent"][-1] if until > first else sent
     try:
         labour.check(log, accounts, cloud)
     except labour.BrokenLawError as error:
-        holds = np.ones(issued, np.bool_)
-        holds[error.rows] = False
-        demand(holds, error.law, log)
+        for part in log.parts():
+            demand(~np.isin(part["number"], error.rows), error.law, part)
         raise LedgerError(error.law) from error
-    return ledger
+    return Ledger(issued=issued, **dict(zip(STATUSES, counts.tolist(), strict=True)))
 
 
-def demand(holds: npt.NDArray[np.bool_], law: str, log: Log) -> None:
-    """Raise with the first offending records unless the law holds of every request."""
+def demand(holds: npt.NDArray[np.bool_], law: str, part: Part) -> None:
+    """Raise with the first offending records unless the law holds of every request of this part of the log."""
     if not holds.all():
         rows = np.flatnonzero(~holds)
-        shown = [{name: int(column[row]) for name, column in log.items()} for row in rows[:3]]
+        shown = [{name: int(column[row]) for name, column in part.items()} for row in rows[:3]]
         raise LedgerError(f"{law}: broken by {len(rows)} of {len(holds)} requests, such as {shown}")
 
 
-def _times_rise(log: Log) -> None:
+def _times_rise(log: Part) -> None:
     before = log["intended"]
     demand(before >= 0, "a request is meant for a time after the start", log)
     for name in ("sent", "arrived", "left", "started", "finished", "answered"):
@@ -79,10 +85,9 @@ def _times_rise(log: Log) -> None:
     )
     demand((log["answered"] == NEVER) | (log["answered"] == reached), "an answer comes with its reply", log)
     demand(settled >= log["sent"], "a device stops waiting for every request, not before it is sent", log)
-    demand(np.diff(log["sent"], prepend=0) >= 0, "requests are numbered as they are sent", log)
 
 
-def _statuses_fit(log: Log) -> None:
+def _statuses_fit(log: Part) -> None:
     status = log["status"]
     arrived, started, finished, answered = (log[k] != NEVER for k in ("arrived", "started", "finished", "answered"))
     demand(answered | (status != ANSWERED), "no request is answered without an answer", log)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from simulator.draws import uniforms
 from simulator.network import Network
 from simulator.outcomes import IntArray
 from simulator.pace import Pace
+from simulator.records import Log
 from simulator.world import World
 
 TRIES = 1000
@@ -91,11 +92,15 @@ class Pushes:
         """[devices] bytes of the versions that were there by this time; those that a newer one was before, too."""
         return np.asarray((self.arrivals <= until).sum(1) * self._world.push_bytes, np.int64)
 
-    def transfers(self, log: Mapping[str, IntArray], until: int) -> Mapping[str, IntArray]:
-        """What the radios sent and received: the request log's messages, and the versions that came over them."""
-        if isinstance(self._spec.over, Unmetered):
-            return log
-        device, version = np.nonzero(self.arrivals <= until)
+    def transfers(self, log: Log, last: int) -> Iterator[tuple[int, int, Mapping[str, IntArray]]]:
+        """What the radios sent and received by device: the request log's messages, and the versions that came over
+        them until the tick `last`."""
+        for first, until, part in log.by_device():
+            yield first, until, part if isinstance(self._spec.over, Unmetered) else self._with(part, first, until, last)
+
+    def _with(self, log: Mapping[str, IntArray], first: int, until: int, last: int) -> Mapping[str, IntArray]:
+        device, version = np.nonzero(self.arrivals[first:until] <= last)
+        device += first
         there = self.arrivals[device, version]
         nothing = np.zeros_like(there)
         size = nothing + self._world.push_bytes

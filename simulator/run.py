@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from simulator.ages import Ages
 from simulator.clock import SECOND
 from simulator.cloud.shares import shares
 from simulator.conduct import conduct
-from simulator.energy import radio_joules
+from simulator.energy import Transfers, radio_joules
 from simulator.fleet import SleepingFleet
 from simulator.foresight import Demand, Foresight
 from simulator.ledger import Ledger, balance
@@ -25,7 +26,7 @@ from simulator.network import access_classes
 from simulator.outcomes import IntArray, LiveModels
 from simulator.policies.base import Policy
 from simulator.progress import Tell
-from simulator.records import request_table
+from simulator.records import Requests
 from simulator.series import Audience, Windows, series
 from simulator.shown import Ranks, shown
 from simulator.stage import Stage
@@ -36,13 +37,14 @@ from simulator.world import World
 class Result:
     """What a run leaves: the tables of docs/design.md, the books, and the cloud's time.
 
-    duration_s: from the start to the last thing that happened. busy_s: work of all replicas together. provisioned_s:
-    time for which there were replicas, all together. usd: the bill. shifts, detours, slow: what befell replicas and the
-    stays of requests at replicas that crashed or went (`simulator.cloud.accounts`), in ticks. ranks: live runs only,
-    [interactions] the rank at every step, one device after the other.
+    asked: the request table, a stretch at a time. duration_s: from the start to the last thing that happened. busy_s:
+    work of all replicas together. provisioned_s: time for which there were replicas, all together. usd: the bill.
+    shifts, detours, slow: what befell replicas and the stays of requests at replicas that crashed or went
+    (`simulator.cloud.accounts`), in ticks. ranks: live runs only, [interactions] the rank at every step, one device
+    after the other.
     """
 
-    requests: pd.DataFrame
+    asked: Requests
     devices: pd.DataFrame
     series: pd.DataFrame
     ages: pd.DataFrame
@@ -55,6 +57,11 @@ class Result:
     detours: dict[str, IntArray]
     slow: dict[str, IntArray]
     ranks: IntArray | None = None
+
+    @cached_property
+    def requests(self) -> pd.DataFrame:
+        """The request table in one, which needs memory for all of it."""
+        return pd.concat(self.asked, ignore_index=True)
 
 
 def run(world: World, policy: Policy, seed: int, demand: Demand, tell: Tell | None = None) -> Result:
@@ -109,9 +116,8 @@ def _result(
     world: World, stage: Stage, fleet: SleepingFleet | LiveFleet, ranks: Ranks, seen: IntArray | None = None
 ) -> Result:
     exchange = stage.exchange
-    log = exchange.records.log()
-    times = ("sent", "left", "finished", "answered")
-    last = max([fleet.ended, *(int(log[name].max()) for name in times if len(log[name]))])
+    log = exchange.records.log(world.devices)
+    last = max(fleet.ended, log.last)
     accounts = exchange.cloud.accounts(last)
     ledger = balance(log, exchange.issued, accounts, world.cloud)
     lived = fleet.lived
@@ -121,7 +127,7 @@ def _result(
     ages = Ages()
     pieces = ages.watch(audience.watch(shown(world, log, lived, ranks)))
     devices = device_table(world, log, lived, fleet.waited, fleet.held_back, pieces)
-    transfers: Mapping[str, IntArray] = log
+    transfers: Iterator[tuple[int, int, Transfers]] = log.by_device()
     if stage.pushes is not None:
         devices["push_bytes"] = stage.pushes.bytes(last)
         transfers = stage.pushes.transfers(log, last)
@@ -129,7 +135,7 @@ def _result(
     devices["compute_j"] = stage.pace.joules(lived)
     devices["access"], devices["region"] = stage.network.classes, stage.network.regions
     return Result(
-        requests=request_table(log, world.device_users, shares(log, accounts.detours, world.cloud)),
+        asked=Requests(log, world.device_users, shares(log, accounts, world.cloud)),
         devices=devices,
         series=series(windows, log, accounts, world.cloud, audience),
         ages=ages.table(),

@@ -8,7 +8,8 @@ could ask does not hide that wait. What the devices showed is counted at the mom
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +24,11 @@ from simulator.cloud.accounts import Accounts
 from simulator.cloud.replicas import DRAINING, UP
 from simulator.outcomes import NOTHING, FloatArray, IntArray
 from simulator.pace import Pace
+from simulator.records import Log
 from simulator.request import ANSWERED, LOST, REJECTED, TIMED_OUT
 from simulator.shown import Shown
-from simulator.stays import Stays, stays
+from simulator.stays import FAR, Stays, stays
 
-Log = Mapping[str, IntArray]
-PIECE = 1 << 16
-"""Moments that are looked at at once: what is made of them fits the processor's caches."""
 WINDOWS = 200
 """About how many windows a run has."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -78,24 +77,37 @@ class Windows:
         """[count] how many moments fall into each."""
         return np.bincount(self.of(ticks), minlength=self.count)
 
-    def areas(self, begin: IntArray, end: IntArray, weight: FloatArray | None = None) -> FloatArray:
+    def areas(self, begin: IntArray, end: IntArray) -> FloatArray:
         """[count] time that the spans from begin to end share with each window, added up."""
-        (begun, since), (ended, until) = self._moments(begin, weight), self._moments(end, weight)
-        present = begun - ended
-        before = np.cumsum(present) - present
-        return np.asarray(since - until + before * np.diff(self.edges))
+        areas = Areas(self)
+        areas.add(begin, end)
+        return areas.total()
 
-    def _moments(self, moments: IntArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """[count] how many moments fall into each window, and what is left of it after them, added up."""
-        number, left, edges = np.zeros(self.count), np.zeros(self.count), self.edges[1:]
-        for first in range(0, len(moments), PIECE):
-            here = slice(first, first + PIECE)
-            moment = np.minimum(moments[here], self.end)
-            place = self.of(moment)
-            heavy = np.ones(len(place)) if weight is None else weight[here]
-            np.add.at(left, place, (edges[place] - moment) * heavy)  # in the order of the moments, as sums are rounded
-            np.add.at(number, place, heavy)
-        return number, left
+
+class Areas:
+    """Time that spans share with each window, added up; given some spans after the other."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._sums = np.zeros((2, 2, windows.count))
+        """Of begins and of ends: what is left of their windows, and how many there are."""
+
+    def add(self, begin: IntArray, end: IntArray, weight: FloatArray | None = None) -> None:
+        """More spans, each of which counts by its weight."""
+        windows = self._windows
+        after = windows.edges[1:]
+        for moments, (inside, present) in zip((begin, end), self._sums, strict=True):
+            moments = np.minimum(moments, windows.end)
+            place = windows.of(moments)
+            left = (after[place] - moments).astype(np.float64)
+            np.add.at(inside, place, left if weight is None else left * weight)
+            np.add.at(present, place, 1.0 if weight is None else weight)
+
+    def total(self) -> FloatArray:
+        """[windows]."""
+        inside, present = self._sums[0] - self._sums[1]
+        before = np.cumsum(present) - present
+        return np.asarray(inside + before * np.diff(self._windows.edges))
 
 
 class Audience:
@@ -159,72 +171,102 @@ class Audience:
 
 def series(windows: Windows, log: Log, accounts: Accounts, cloud: Cloud, audience: Audience) -> pd.DataFrame:
     """The series of docs/design.md."""
-    edges = windows.edges
-    width = np.diff(edges).astype(np.float64)
-    found = stays(log, accounts)
-    work = found.in_work()
+    width = np.diff(windows.edges).astype(np.float64)
     continuous = isinstance(cloud.batching, ContinuousBatching)
-    spans = (*_unions(work), None) if continuous else (work.exit, work.ended, 1 / np.maximum(work.size, 1))
+    counts = {name: np.zeros(windows.count, np.int64) for name in ("sent", "answered", "failed", "begun")}
+    areas = {name: Areas(windows) for name in ("in_flight", "waiting", "in_work", "busy")}
+    sizes, latency = np.zeros(windows.count), _Latency(windows)
+    unions: defaultdict[int, _Union] = defaultdict(_Union)
+    for part, found, until in stays(log, accounts):
+        status = part["status"]
+        answered = status == ANSWERED
+        counts["sent"] += windows.counts(part["sent"])
+        counts["answered"] += windows.counts(part["answered"][answered])
+        counts["failed"] += windows.counts(part["settled"][np.isin(status, (REJECTED, TIMED_OUT, LOST))])
+        areas["in_flight"].add(part["sent"], part["settled"])
+        areas["waiting"].add(found.entered, found.exit)
+        latency.add(part["answered"][answered], part["intended"][answered], until)
+        work = found.in_work()
+        areas["in_work"].add(work.exit, work.ended)
+        place, size = windows.of(work.exit), work.size.astype(np.float64)
+        counts["begun"] += np.bincount(place, minlength=windows.count)
+        if continuous:
+            np.add.at(sizes, place, size)
+            for replica in np.unique(work.replica).tolist():
+                unions[replica].add(work.pick(work.replica == replica))
+            for union in unions.values():
+                areas["busy"].add(*union.until(until))
+        else:
+            np.add.at(sizes, place, 1 / size)
+            areas["busy"].add(work.exit, work.ended, 1 / np.maximum(work.size, 1))
     shifts = accounts.shifts
     up, works = shifts["state"] == UP, np.isin(shifts["state"], (UP, DRAINING))
     able = windows.areas(shifts["since"][works], shifts["until"][works])
-    busy = np.clip(windows.areas(*spans), 0, able)  # thirds of a batch do not quite add up to it
+    busy = np.clip(areas["busy"].total(), 0, able)  # thirds of a batch do not quite add up to it
     shown = audience.columns()
-    failed = np.isin(log["status"], (REJECTED, TIMED_OUT, LOST))
-    answered = log["status"] == ANSWERED
     columns = {
-        "from_s": edges[:-1] / SECOND,
-        "until_s": edges[1:] / SECOND,
+        "from_s": windows.edges[:-1] / SECOND,
+        "until_s": windows.edges[1:] / SECOND,
         "interactions": shown.pop("interactions"),
-        "sent": windows.counts(log["sent"]),
-        "answered": windows.counts(log["answered"][answered]),
-        "failed": windows.counts(log["settled"][failed]),
-        "in_flight": _ratio(windows.areas(log["sent"], log["settled"]), width),
-        "waiting": _ratio(windows.areas(found.entered, found.exit), width),
-        "in_work": _ratio(windows.areas(work.exit, work.ended), width),
+        **{name: counts[name] for name in ("sent", "answered", "failed")},
+        **{name: _ratio(areas[name].total(), width) for name in ("in_flight", "waiting", "in_work")},
         "utilisation": _ratio(busy, able),
-        "batch_size": _batches(windows, work, continuous),
-        **_latency(windows, log, answered),
+        # mean of the batches begun, or of what each found in work that joined one by one, with it
+        "batch_size": _ratio(sizes, counts["begun"]) if continuous else _ratio(counts["begun"], sizes),
+        **latency.columns(),
         **shown,
         "replicas_up": _ratio(windows.areas(shifts["since"][up], shifts["until"][up]), width),
     }
     return pd.DataFrame(columns)
 
 
-def _unions(work: Stays) -> tuple[IntArray, IntArray]:
-    """(begin, end) of the spans for which a replica has something in work."""
-    begins, ends = [], []
-    for replica in np.unique(work.replica):
-        mine = np.flatnonzero(work.replica == replica)
-        mine = mine[np.argsort(work.exit[mine], kind="stable")]
-        begin, reach = work.exit[mine], np.maximum.accumulate(work.ended[mine])
-        new = np.append(True, begin[1:] > reach[:-1])
-        begins.append(begin[new])
-        ends.append(reach[np.append(new[1:], True)])
-    none = [np.zeros(0, np.int64)]
-    return np.concatenate(begins + none), np.concatenate(ends + none)
+class _Union:
+    """The spans for which a replica has something in work."""
+
+    def __init__(self) -> None:
+        self._spans = np.zeros((2, 0), np.int64)
+        """begin, end: of work that is not told of."""
+
+    def add(self, work: Stays) -> None:
+        """More work."""
+        self._spans = np.append(self._spans, [work.exit, work.ended], axis=1)
+
+    def until(self, moment: int) -> tuple[IntArray, IntArray]:
+        """(begin, end) of those that were over before this moment, and were not told of."""
+        begin, end = self._spans[:, np.argsort(self._spans[0], kind="stable")]
+        reach = np.maximum.accumulate(end)
+        new = np.append(True, begin[1:] > reach[:-1])[: len(begin)]
+        last = np.append(new[1:], True)[: len(begin)] & (reach < moment)
+        told = int(np.flatnonzero(last)[-1]) + 1 if last.any() else 0
+        self._spans = np.stack([begin[told:], end[told:]])
+        return begin[:told][new[:told]], reach[:told][last[:told]]
 
 
-def _batches(windows: Windows, work: Stays, continuous: bool) -> FloatArray:
-    """[windows] mean size of the batches begun, or of what each found in work that joined one by one, with it."""
-    place, size = windows.of(work.exit), work.size.astype(np.float64)
-    members = np.bincount(place, minlength=windows.count)
-    if continuous:
-        return _ratio(np.bincount(place, size, windows.count), members)
-    return _ratio(members, np.bincount(place, 1 / size, windows.count))
-
-
-def _latency(windows: Windows, log: Log, answered: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:
+class _Latency:
     """Percentiles over the requests answered in each window, interpolated linearly between records."""
-    place = windows.of(log["answered"][answered]).astype(np.uint16)
-    latency = (log["answered"] - log["intended"])[answered]
-    latency = latency[np.argsort(place, kind="stable")]
-    ends = np.cumsum(np.bincount(place, minlength=windows.count))
-    table = np.full((windows.count, 2), np.nan)
-    for window, part in enumerate(np.split(latency, ends[:-1])):
-        if len(part):
-            table[window] = np.percentile(part, (50, 95)) / SECOND
-    return {"latency_p50_s": table[:, 0], "latency_p95_s": table[:, 1]}
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._open = np.zeros((2, 0), np.int64)
+        """window, latency: of requests answered in windows that are not over."""
+        self._table = np.full((windows.count, 2), np.nan)
+
+    def add(self, answered: IntArray, intended: IntArray, until: int) -> None:
+        """More requests; later ones are answered at `until` or after that."""
+        more = np.stack([self._windows.of(answered), answered - intended])
+        place, latency = np.append(self._open, more, axis=1)
+        over = place < (self._windows.count if until == FAR else self._windows.of(np.array(until)))
+        self._open = np.stack([place[~over], latency[~over]])
+        place, latency = place[over].astype(np.uint16), latency[over]
+        latency = latency[np.argsort(place, kind="stable")]
+        ends = np.cumsum(np.bincount(place, minlength=self._windows.count))
+        for window, part in enumerate(np.split(latency, ends[:-1])):
+            if len(part):
+                self._table[window] = np.percentile(part, (50, 95)) / SECOND
+
+    def columns(self) -> dict[str, FloatArray]:
+        """What the series tells of latency."""
+        return {"latency_p50_s": self._table[:, 0], "latency_p95_s": self._table[:, 1]}
 
 
 def _ratio(amount: npt.NDArray[np.generic], base: npt.NDArray[np.generic]) -> FloatArray:

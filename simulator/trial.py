@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.summary import Summary, summarise
+from analysis.summary import REQUEST_COLUMNS, Summary, summarise
 from scenarios.errors import ScenarioError
 from simulator.cells import replication_seed
 from simulator.experiment import read
@@ -63,7 +63,7 @@ def attempt(experiment: Experiment, world: World, point: Point, seed: int) -> tu
     """Run the point in this world under this seed."""
     result = run(world, point.policy, seed, experiment.rehearse())
     told = {**facts(point, 0, seed, result, world.cloud), "warm_up_s": experiment.scenario.sweep.warm_up_s}
-    return summarise(result.requests, result.devices, told), result
+    return summarise(result.asked.of(REQUEST_COLUMNS), result.devices, told), result
 
 
 def attempts(

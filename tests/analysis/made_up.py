@@ -98,7 +98,7 @@ def make(
             }
             if policy_bytes:
                 facts["policy_bytes"] = policy_bytes[policy]
-            digests.append(digest(log, devices, facts))
+            digests.append(digest([log], devices, facts))
             cells.append(f"{len(cells):03d}")
             _write(folder / "cells" / cells[-1], log, devices, {"series": series, "ages": ages}, digests[-1], facts)
     scenario = {

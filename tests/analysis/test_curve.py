@@ -19,9 +19,9 @@ def cells(single_server, fleet, cell):
         rng = np.random.default_rng(replication)
         for parameter, asked in ((0.5, 120), (0.1, 30)):
             requests = single_server(0.5, asked, rng)
-            made.append((requests, fleet(25, 2, rng, asked), cell("random", parameter, replication)))
-        made.append((single_server(1.5, 2000, rng), fleet(25, 2, rng, 2000), cell("always", None, replication)))
-        made.append((requests.iloc[:0], fleet(25, 2, rng), cell("never", None, replication, usd=0.0)))
+            made.append(([requests], fleet(25, 2, rng, asked), cell("random", parameter, replication)))
+        made.append(([single_server(1.5, 2000, rng)], fleet(25, 2, rng, 2000), cell("always", None, replication)))
+        made.append(([requests.iloc[:0]], fleet(25, 2, rng), cell("never", None, replication, usd=0.0)))
     return made
 
 
@@ -44,10 +44,12 @@ def test_a_points_numbers_are_its_totals_over_all_replications(cells):
     assert made["ndcg_at_10"] == pytest.approx(devices["ndcg_at_10"].sum() / n)
     assert made["hr_at_10"] == pytest.approx(devices["hits_at_10"].sum() / n)
     assert made["usd_per_1000_interactions"] == pytest.approx(1000 * sum(f["usd"] for f in facts) / n)
-    assert made["gpu_seconds_per_1000_interactions"] == pytest.approx(1000 * pd.concat(requests)["gpu_s"].sum() / n)
+    assert made["gpu_seconds_per_1000_interactions"] == pytest.approx(
+        1000 * pd.concat(log for (log,) in requests)["gpu_s"].sum() / n
+    )
     assert made["hr_at_10_low"] < made["hr_at_10"] < made["hr_at_10_high"]
     assert made["answered_share"] == 1
-    percentiles = [1000 * np.percentile(log["answered_s"] - log["intended_s"], 95) for log in requests]
+    percentiles = [1000 * np.percentile(log["answered_s"] - log["intended_s"], 95) for (log,) in requests]
     assert made["latency_p95_ms"] == pytest.approx(np.mean(percentiles))
 
 

@@ -131,7 +131,7 @@ def test_paths_come_from_digests_in_the_order_of_cost(single_server, fleet, cell
     digests = []
     for asked, n in ((200, 2.0), (50, 9.0)):
         rng = np.random.default_rng(3)
-        digests.append(digest(single_server(0.5, asked, rng), fleet(20, 1, rng, asked), cell("periodic", n)))
+        digests.append(digest([single_server(0.5, asked, rng)], fleet(20, 1, rng, asked), cell("periodic", n)))
     path = paths(digests, "hr_at_10")["periodic"]
     assert [point[0].value for point in path] == sorted(one.summary["requests_per_interaction"] for one in digests)
     assert common_range([path, path]) == (path[0][0].value, path[1][0].value)

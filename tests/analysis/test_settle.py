@@ -8,7 +8,7 @@ from analysis.settle import CRITICAL_GROWTH, settling
 
 def verdicts(single_server, load, n, runs, seed, **more):
     rng = np.random.default_rng(seed)
-    return [settling(single_server(load, n, rng, **more)) for _ in range(runs)]
+    return [settling([single_server(load, n, rng, **more)]) for _ in range(runs)]
 
 
 @pytest.mark.parametrize("load", [0.3, 0.9])
@@ -58,7 +58,7 @@ def test_ramp_up_and_tail_do_not_count(request_log):
     for i, moment in enumerate(arrived):
         started[i] = max(moment, free)
         free = started[i] + service[i]
-    assert settling(request_log(arrived, started, service)).settled
+    assert settling([request_log(arrived, started, service)]).settled
 
 
 def test_requests_that_wait_at_the_end_are_backlog_and_not_turned_away(single_server):
@@ -67,12 +67,12 @@ def test_requests_that_wait_at_the_end_are_backlog_and_not_turned_away(single_se
     waiting = log["started_s"] > end
     log.loc[waiting, ["started_s", "finished_s", "answered_s"]] = np.nan
     log.loc[waiting, "status"] = "in_flight"
-    verdict = settling(log)
+    verdict = settling([log])
     assert not verdict.settled
     assert verdict.turned_away == 0
     assert verdict.growth > verdict.allowed_growth
 
 
 def test_a_handful_of_requests_tells_nothing(single_server):
-    assert settling(single_server(5.0, 60, np.random.default_rng(9))).settled
-    assert settling(single_server(0.5, 60, np.random.default_rng(9)).iloc[:0]).settled
+    assert settling([single_server(5.0, 60, np.random.default_rng(9))]).settled
+    assert settling([single_server(0.5, 60, np.random.default_rng(9)).iloc[:0]]).settled

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from books import columns_of, log_of
 from worlds import outcomes, policy, world
 
 import simulator.run
@@ -38,7 +39,8 @@ def books(monkeypatch: pytest.MonkeyPatch, **keys: Any) -> tuple[Any, ...]:
     w, p = world([60] * 4, None, pace, {**FLEET, **keys}, network, cloud), policy("always")
     run(w, p, 1, rehearse(w, [p], 1, outcomes(w)))
     conduct(*seen[0])
-    return seen[0]
+    log, *rest = seen[0]
+    return columns_of(log), *rest
 
 
 def one(log: Log, **wanted: int) -> int:
@@ -91,21 +93,23 @@ def forget(**wanted: int) -> Callable[[Log], None]:
         forget(attempt=1, status=REJECTED),
     ],
 )
-def test_every_cooked_entry_is_found_out(monkeypatch: pytest.MonkeyPatch, cook: Callable[[Log], None]) -> None:
+@pytest.mark.parametrize("piece", [10**6, 100])
+def test_every_cooked_entry_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, cook: Callable[[Log], None], piece: int
+) -> None:
     log, *rest = books(monkeypatch)
-    log = {name: column.copy() for name, column in log.items()}
     cook(log)
     with pytest.raises(LedgerError):
-        conduct(log, *rest)
+        conduct(log_of(log, 40, piece), *rest)
 
 
 def test_replacing_a_request_needs_a_rule_that_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     log, fleet, *rest = books(monkeypatch, flight="replace", retry={"kind": "none"})
     with pytest.raises(LedgerError, match="goes on does so by the rules"):
-        conduct(log, fleet.model_copy(update={"flight": "single"}), *rest)
+        conduct(log_of(log, 40), fleet.model_copy(update={"flight": "single"}), *rest)
 
 
 def test_late_answers_need_a_rule_that_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     log, fleet, *rest = books(monkeypatch, late_answers="use")
     with pytest.raises(LedgerError, match="a late answer is used only by the rule"):
-        conduct(log, fleet.model_copy(update={"late_answers": "discard"}), *rest)
+        conduct(log_of(log, 40), fleet.model_copy(update={"late_answers": "discard"}), *rest)

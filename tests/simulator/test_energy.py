@@ -34,7 +34,7 @@ def log(rows: list[tuple[int, float, float | None, int, int]]) -> dict[str, IntA
 
 
 def joules(rows: list[tuple[int, float, float | None, int, int]], devices: int = 1, **keys: Any) -> list[float]:
-    return radio_joules(log(rows), [Network(**keys)], np.zeros(devices, np.int64)).tolist()
+    return radio_joules([(0, devices, log(rows))], [Network(**keys)], np.zeros(devices, np.int64)).tolist()
 
 
 PROMOTION, TAIL = 0.260 * 1.210, 11.6 * 1.060
@@ -61,10 +61,10 @@ def test_tails_overlap_so_spacing_matters() -> None:
 def test_each_device_has_a_radio_of_its_own_class_and_those_that_are_silent_draw_nothing() -> None:
     kinds = [Access.model_validate({"radio": {"kind": kind}}) for kind in ("wifi", "none", "lte")]
     rows = [(0, 5.0, 5.0, 0, 0), (1, 5.0, 5.0, 0, 0), (2, 5.0, 5.0, 0, 0)]
-    found = radio_joules(log(rows), kinds, np.array([0, 1, 2, 2]))
+    found = radio_joules([(0, 4, log(rows))], kinds, np.array([0, 1, 2, 2]))
     assert found.tolist() == pytest.approx([0.079 * 0.124 + 0.24 * 0.119, 0, PROMOTION + TAIL, 0])
-    assert radio_joules(log([]), kinds, np.array([0, 1])).tolist() == [0, 0]
-    assert radio_joules(log(rows), kinds[1:2], np.zeros(3, np.int64)).tolist() == [0, 0, 0]
+    assert radio_joules([(0, 2, log([]))], kinds, np.array([0, 1])).tolist() == [0, 0]
+    assert radio_joules([(0, 3, log(rows))], kinds[1:2], np.zeros(3, np.int64)).tolist() == [0, 0, 0]
 
 
 def followed(rows: list[tuple[int, float, float | None, int, int]], radio: Radio, rate: float, tick: float) -> float:

@@ -174,7 +174,7 @@ def of_runs(spec: AnyScenario) -> str:
             made = run(world, point.policy, seed, rehearse(world, [point.policy], seed, Outcomes(lengths)))
             tables = [made.requests, made.devices.drop(columns=["access", "region"])]  # those only say what was drawn
             found += [table.select_dtypes("number").to_numpy(np.float64) for table in tables]
-            found += [latency(made.requests, spec.sweep.warm_up_s)]
+            found += [latency(made.asked, spec.sweep.warm_up_s)]
             found += [made.requests["status"].tolist(), made.duration_s, made.busy_s, made.usd, asdict(made.ledger)]
     return digest(*found)
 

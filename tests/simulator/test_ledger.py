@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from books import columns_of, log_of
 from worlds import outcomes, policy, world
 
 import simulator.run
+from simulator import records
 from simulator.clock import MILLISECOND
 from simulator.cloud import StaticStation
 from simulator.cloud.accounts import Accounts
@@ -39,8 +41,8 @@ def books(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a run hands to its ledger."""
     seen: dict[str, Any] = {}
 
-    def note(log: Log, issued: int, accounts: Accounts, cloud: Any) -> Any:
-        seen.update(log=log, issued=issued, accounts=accounts, cloud=cloud)
+    def note(log: records.Log, issued: int, accounts: Accounts, cloud: Any) -> Any:
+        seen.update(log=columns_of(log), issued=issued, accounts=accounts, cloud=cloud)
         return balance(log, issued, accounts, cloud)
 
     monkeypatch.setattr(simulator.run, "balance", note)
@@ -98,23 +100,24 @@ def put(name: str, value: int) -> Callable[[Log], None]:
         put("applied", 0),
     ],
 )
-def test_every_cooked_entry_is_found_out(books: dict[str, Any], cook: Callable[[Log], None]) -> None:
+@pytest.mark.parametrize("piece", [10**6, 100])
+def test_every_cooked_entry_is_found_out(books: dict[str, Any], cook: Callable[[Log], None], piece: int) -> None:
     log = {name: column.copy() for name, column in books["log"].items()}
     cook(log)
     with pytest.raises(LedgerError):
-        balance(log, books["issued"], books["accounts"], books["cloud"])
+        balance(log_of(log, 40, piece), books["issued"], books["accounts"], books["cloud"])
 
 
 def test_a_lost_row_and_a_wrong_account_are_found_out(books: dict[str, Any]) -> None:
     short = {name: column[:-1] for name, column in books["log"].items()}
     with pytest.raises(LedgerError, match="were issued"):
-        balance(short, books["issued"], books["accounts"], books["cloud"])
+        balance(log_of(short, 40), books["issued"], books["accounts"], books["cloud"])
     idle = replace(books["accounts"], busy=[ticks + 1 for ticks in books["accounts"].busy])
     with pytest.raises(LedgerError, match="they worked"):
-        balance(books["log"], books["issued"], idle, books["cloud"])
+        balance(log_of(books["log"], 40), books["issued"], idle, books["cloud"])
     dear = replace(books["accounts"], usd=books["accounts"].usd * (1 + 1e-9))
     with pytest.raises(LedgerError, match="the bill"):
-        balance(books["log"], books["issued"], dear, books["cloud"])
+        balance(log_of(books["log"], 40), books["issued"], dear, books["cloud"])
 
 
 def test_a_server_that_dawdles_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
