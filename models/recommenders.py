@@ -208,7 +208,7 @@ class Recommenders:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the outcomes come along, open models do not, and it says nothing."""
-        state = {name: value for name, value in self.__dict__.items() if name not in {"_models", "_models_of_batches"}}
+        state = {name: value for name, value in self.__dict__.items() if name not in {"_models", "models_of_batches"}}
         state["_fitted"] = {}
         return {**state, "announce": _silent, "progress": False}
 
@@ -259,7 +259,7 @@ class Recommenders:
         return srm, llm, None
 
     @cached_property
-    def _models_of_batches(self) -> tuple[Srm, Llm | None, Generator | None]:
+    def models_of_batches(self) -> tuple[Srm, Llm | None, Generator | None]:
         """The same to make outcomes by: copies on an accelerator, where there is one and all that they meet can follow.
 
         What calls models one by one stays where it is: there an accelerator is slower, and oracles are best left alone.
@@ -282,7 +282,7 @@ class Recommenders:
     def _blocks(self, first: IntArray, steps: IntArray, functions: Mapping[str, Signal]) -> Blocks:
         from models.blocks import Blocks
 
-        srm, llm, generator = self._models_of_batches
+        srm, llm, generator = self.models_of_batches
         behaviour = self.population.behaviour
         adapter = None
         if not isinstance(self.adaptation, NoAdaptation):

@@ -1,4 +1,5 @@
-"""How fast the models of a scenario are: in batches, as outcomes are made, and one call at a time, as in live mode."""
+"""How fast the models of a scenario are: in batches, as outcomes are made (on an accelerator, where they are), and one
+call at a time, as in live mode."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ import torch
 
 from models.blocks import Blocks
 from models.live import Live
+from models.llms.base import Llm
+from models.srms.base import Srm
 
 BATCHES = (1, 4, 16, 64, 256)
 """Windows encoded at once; which of them is fastest depends on the machine."""
@@ -31,24 +34,24 @@ class Speeds:
 
 
 @torch.no_grad()
-def speeds(live: Live, seconds: float) -> Speeds:
-    """Measure for about so long each."""
+def speeds(live: Live, batched: tuple[Srm, Llm], seconds: float) -> Speeds:
+    """Measure for about so long each. batched: the models that outcomes are made by."""
     srm, llm, behaviour = live.srm, live.llm, live.population.behaviour
     assert llm is not None, "what is measured sends lists"
-    device = srm.items.weight.device
+    in_batches, _ = batched
     window = srm.spec.window
     by_batch = {}
     for batch in BATCHES:
-        block = torch.randint(srm.n_items, (batch, window), device=device)
+        block = torch.randint(srm.n_items, (batch, window), device=in_batches.items.weight.device)
 
         def encode(block: torch.Tensor = block) -> int:
-            srm.encode(block)
+            in_batches.encode(block)[-1, -1].cpu()  # waits for an accelerator
             return block.numel()
 
         by_batch[batch] = _rate(encode, seconds / len(BATCHES))
     best = max(by_batch, key=lambda batch: by_batch[batch])
 
-    item = torch.zeros(1, dtype=torch.int64, device=device)
+    item = torch.zeros(1, dtype=torch.int64, device=srm.items.weight.device)
 
     def step() -> int:
         memory = srm.start(1)
@@ -62,7 +65,7 @@ def speeds(live: Live, seconds: float) -> Speeds:
     rows, cuts = np.repeat(users, steps[users]), np.concatenate([np.arange(steps[user]) for user in users])
 
     def lists() -> int:
-        parts = behaviour, live.population.replay_from, steps, srm, llm, live.fusion, live.part
+        parts = behaviour, live.population.replay_from, steps, *batched, live.fusion, live.part
         Blocks(*parts, live.list_length, {}).held(rows, cuts, cuts + 1)
         return len(rows)
 

@@ -221,9 +221,9 @@ def test_batches_are_made_on_an_accelerator_where_there_is_one(
     """`meta` stands for one: copies go there, the models that live devices call stay; Apple's has no float64."""
     monkeypatch.setattr(accelerator, "accelerator", lambda kind: torch.device("meta"))
     mine = made(population)
-    assert {each.device.type for model in mine._models_of_batches[:2] for each in model.parameters()} == {"meta"}
+    assert {each.device.type for model in mine.models_of_batches[:2] for each in model.parameters()} == {"meta"}
     assert {each.device.type for model in mine._models[:2] for each in model.parameters()} == {"cpu"}
-    assert "_models_of_batches" not in pickle.loads(pickle.dumps(mine)).__dict__
+    assert "models_of_batches" not in pickle.loads(pickle.dumps(mine)).__dict__
     monkeypatch.undo()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)

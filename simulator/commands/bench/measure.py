@@ -13,6 +13,7 @@ import numpy as np
 from models.live import Live
 from models.speed import speeds
 from scenarios.errors import ScenarioError
+from scenarios.schema.pushes import Pushes
 from simulator.commands.bench import engine, growth, limits
 from simulator.policies import AnyScenario
 from simulator.preparation import prepare_experiment
@@ -39,7 +40,16 @@ QUICK = Sizes(1, 60, 20_000, 500, 0.02, (10, 20), (1, 2))
 
 
 def measure(scenario: AnyScenario, sizes: Sizes, say: Callable[[str], None]) -> dict[str, Any]:
-    """Ratios first, then speeds, then what bounds them; lists for what grows. Medians of the repetitions."""
+    """Ratios first, then speeds, then what bounds them; lists for what grows. Medians of the repetitions.
+
+    Raises `ScenarioError`, before anything is fetched or trained, where the scenario is none that can be measured.
+    """
+    if scenario.recommenders.llm is None:
+        raise ScenarioError("recommenders.llm: null; expected a model, as a benchmark is of a cloud that makes lists")
+    if isinstance(scenario.fleet.pushes, Pushes):
+        raise ScenarioError(
+            "fleet.pushes: scheduled; expected none, as a benchmark is of one version of the device's model"
+        )
     say("opening data and models")
     experiment = prepare_experiment(scenario, say, True)
     say(f"looking for the threshold at which {ASKING:.0%} of interactions ask")
@@ -62,10 +72,10 @@ def measure(scenario: AnyScenario, sizes: Sizes, say: Callable[[str], None]) -> 
     rate, cold, warm_rate = median(lives), median(c.rate for c in colds), median(w.rate for w in warms)
     simpy, engine_s = median(simples), median(works)
     say("the models alone")
-    live_models = experiment.recommenders.live()
-    if not isinstance(live_models, Live):
-        raise ScenarioError("fleet.pushes: scheduled; a benchmark is of one version of the device's model")
-    model = speeds(live_models, sizes.seconds)
+    live_models, (srm, llm, _) = experiment.recommenders.live(), experiment.recommenders.models_of_batches
+    assert isinstance(live_models, Live)  # anything else was refused above
+    assert llm is not None
+    model = speeds(live_models, (srm, llm), sizes.seconds)
     say("a queue, through other simulators")
     peers = [limits.customers_a_second(sizes.customers, scenario.seed + r) for r in range(sizes.repetitions)]
     customers = {name: _median([each[name] for each in peers]) for name in peers[0]}

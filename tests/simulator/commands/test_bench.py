@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from simulator.commands import main
-from simulator.commands.bench import growth, limits
+from simulator.commands.bench import growth, limits, measure
 
 SCENARIO = """
 version: 1
@@ -51,12 +52,31 @@ def test_it_measures_what_it_promises(
     shown = capsys.readouterr().out
     assert "fast, outcomes stored, over live" in shown
     assert "timed on" in shown
+    assert "memory a device, with its requests" in shown
     for name in ("one.png", "other.png"):
         with pytest.raises(SystemExit, match="0"):
             main(["bench", "--read", str(tmp_path / "b.json"), "--plot", str(tmp_path / name)])
     assert capsys.readouterr().out == 2 * shown
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  llm: {kind: causal,", "  generator: {kind: duet}\n  llm: null # {", r"recommenders\.llm: null"),
+        ("sweep:", "fleet: {pushes: {kind: scheduled}}\nsweep:", r"fleet\.pushes: scheduled"),
+    ],
+    ids=["without lists", "with pushes"],
+)
+def test_what_it_cannot_measure_it_refuses_before_any_work(
+    old: str, new: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measure, "prepare_experiment", None)
+    (tmp_path / "small.yaml").write_text(SCENARIO.replace(old, new))
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", str(tmp_path / "small.yaml"), "--quick"])
+    assert re.fullmatch(rf".*{said}; expected [^\n]*\n", capsys.readouterr().err)
 
 
 def test_the_peers_are_given_one_queue() -> None:
