@@ -108,7 +108,7 @@ def test_the_model_gives_the_taken_item_a_better_place_in_the_list(population: P
 def test_the_teacher_is_part_of_the_key_and_each_setting_counts(population: Population) -> None:
     keys = [
         key(population),
-        key(population, loss="binary"),
+        key(population, loss="softmax"),
         key(population, recombined=5),
         key(population, catalogue_weight=0),
     ]
