@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scenarios.schema.base import Block, NonNegative, Positive, Share
 
+LONGEST_TRIP_MS = 3e12
+"""A century: the clock holds 292 years, and both ways of a message must fit."""
+FARTHEST = 8.21
+"""Standard deviations: no draw of 53 bits lies farther from the median of a normal distribution."""
 Loss = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -204,6 +209,18 @@ class Access(Block):
     """Whether the device has its network."""
     radio: AnyRadio = LteRadio()
     """Whose energy is counted, by device, from the times of its requests and answers."""
+
+    @field_validator("rtt_sigma")
+    @classmethod
+    def _longest_trip_fits_the_clock(cls, sigma: float, info: ValidationInfo) -> float:
+        median = info.data.get("rtt_ms", 0.0)
+        widest = math.log(LONGEST_TRIP_MS / median) / FARTHEST if median else math.inf
+        if sigma > widest:
+            raise ValueError(
+                f"expected an rtt_sigma of at most {math.floor(widest * 100) / 100:g} where rtt_ms is {median:g}: the "
+                f"longest round trip would be more than {LONGEST_TRIP_MS:g} ms (a century)"
+            )
+        return sigma
 
     @model_validator(mode="after")
     def _one_source_of_round_trips(self) -> Access:

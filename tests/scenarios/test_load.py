@@ -60,6 +60,7 @@ MISTAKES = [
     ("network: {loss: .nan}", "s.yaml:7: network.loss: .nan: expected a finite number"),
     ("fleet: {timeout_s: 1e300}", "s.yaml:7: fleet.timeout_s: 1.0e+300: expected at most 1e+08 (three years)"),
     ("network:\n  rtt_ms: 1e20", "s.yaml:8: network.rtt_ms: 1.0e+20: expected at most 1e+11 (three years)"),
+    ("network:\n  rtt_ms: 1e11\n  rtt_sigma: 3", "s.yaml:9: network.rtt_sigma: 3: expected an rtt_sigma of at most 0.41 where rtt_ms is 1e+11: the longest round trip would be more than 3e+12 ms (a century)"),
     ("cloud: {service: {milliseconds: {1: 3, 64: 1e20}}}", "s.yaml:7: cloud.service.milliseconds: 64: 1e+20: expected at most 1e+11 (three years)"),
     ("cloud: {batching: {max_size: 64}}", "s.yaml:7: cloud: service.milliseconds ends at batches of 32, but batching.max_size is 64"),
     ("cloud: {replicas: 2, crashes: [{kind: scheduled, replica: 2, from_s: 0, until_s: 1}]}", "s.yaml:7: cloud: crashes has one of replica 2, but replicas are 0 .. 1"),

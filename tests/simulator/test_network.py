@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from scenarios.schema.access import FARTHEST, LONGEST_TRIP_MS, Access
 from scenarios.schema.network import Network as NetworkSpec
 from simulator.clock import MILLISECOND, NEVER, SECOND
 from simulator.network import Network, classes
@@ -188,3 +190,13 @@ def test_payload_is_counted_from_content() -> None:
     payload = Payload.of(NetworkSpec(request_header_bytes=400, answer_header_bytes=200), 50)
     assert [payload.request(new) for new in (-1, 0, 3)] == [400, 400, 412]
     assert (payload.answer, payload.rejection) == (500, 200)
+
+
+@pytest.mark.parametrize("rtt_ms", [1e-3, 60.0, 1e5, 1e11])
+def test_the_longest_round_trip_that_a_scenario_may_have_fits_the_clock(rtt_ms: float) -> None:
+    """Both ways of it, at the draw that lies farthest out; what is wider is refused."""
+    sigma = np.log(LONGEST_TRIP_MS / rtt_ms) / FARTHEST
+    assert NormalDist().inv_cdf(1 - 2.0**-53) < FARTHEST
+    assert 2 * Access(rtt_ms=rtt_ms, rtt_sigma=sigma * 0.9999).rtt_ms * np.exp(FARTHEST * sigma) * MILLISECOND < 2**63
+    with pytest.raises(ValueError, match="expected an rtt_sigma of at most"):
+        Access(rtt_ms=rtt_ms, rtt_sigma=sigma * 1.0001)
