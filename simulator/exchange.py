@@ -12,13 +12,14 @@ from collections.abc import Callable
 import numpy as np
 
 from scenarios.schema.cloud import Cloud as CloudSpec
-from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock, Row
+from simulator.clock import ANSWER, ARRIVAL, GIVE_UP, NEVER, Clock
 from simulator.cloud import Cloud
 from simulator.network import Network
 from simulator.outcomes import NOTHING
 from simulator.payload import PRICE_BYTES, Payload
 from simulator.records import Records
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, TIMED_OUT, Owner, Request
+from simulator.row import Row
 
 
 class Exchange:

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.clock import GIVE_UP, INTERACTION, LEAVE, PAGE, Clock, Row
+from simulator.clock import GIVE_UP, INTERACTION, LEAVE, PAGE, Clock
+from simulator.row import Row
 
 TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
 ENTRIES = st.lists(st.tuples(TIMES, st.integers(0, 3)), max_size=40)
