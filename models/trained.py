@@ -171,6 +171,7 @@ def teach_once(
             label=f"{label}: {stage.kind}",
             announce=announce,
             silent=not progress,
+            words=located(llm.model) if isinstance(llm, PretrainedLlm) else None,
         )
         return stages.teach(stage, course)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from models.llms.base import Llm
 from models.srms.base import Srm
@@ -15,7 +16,8 @@ class Course:
     """A model to be taught, and all that may teach it.
 
     fresh: makes the model untrained, from the random state it meets. pupil: opens it as the stage before left it.
-    teacher: opens the cloud's model, which nothing changes; teacher_key: names that. window: items in a training
+    teacher: opens the cloud's model, which nothing changes; teacher_key: names that. words: the folder of what it was
+    tuned from, where it has learned words. window: items in a training
     window. key: names the outcome, and the training in the cache. label: what the bar calls it.
     """
 
@@ -29,3 +31,4 @@ class Course:
     label: str
     announce: Callable[[str], None]
     silent: bool
+    words: Path | None = None

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
 from models.catalogue import LARGE
 from models.srms.base import PAD, DotProductSrm, Srm
@@ -33,6 +34,8 @@ from scenarios.schema.stages import Distillation
 
 LOOKED_AT = 50
 """Places of the cloud's lists, at least, among which the item taken is looked for."""
+ROWS = 64
+"""Positions at which a model without a dot product scores all items at once."""
 ALMOST_NOTHING = 1e-8
 """What the released code adds to weights."""
 
@@ -66,14 +69,14 @@ def teach(stage: Distillation, course: Course) -> tuple[Srm, Facts]:
     z = _vectors(stage, course) if stage.embedding_weight else None
     lists = teacher_lists(course, max(stage.candidates, LOOKED_AT)) if stage.ranking_weight else None
 
-    def make() -> DotProductSrm:
+    def make() -> Srm:
         srm = course.fresh()
-        if not isinstance(srm, DotProductSrm):
-            raise ModelError(
-                f"recommenders.srm.stages: distillation is for models that end in a dot product with an item's vector, "
-                f"which {srm.spec.kind} does not"
-            )
         if z is not None:
+            if not isinstance(srm, DotProductSrm):
+                raise ModelError(
+                    f"recommenders.srm.stages: distillation of item vectors is for models that end in a dot product "
+                    f"with an item's vector, which {srm.spec.kind} does not; expected embedding_weight: 0"
+                )
             parametrize.register_parametrization(
                 srm.items, "weight", Projected(z, srm.spec.width, stage.embedding_weight)
             )
@@ -89,7 +92,7 @@ def teach(stage: Distillation, course: Course) -> tuple[Srm, Facts]:
         course.silent,
         _lesson(stage, lists),
     )
-    if z is not None:
+    if isinstance(student, DotProductSrm) and z is not None:
         fold(student)
     return student, replace(facts, **size_of(student))
 
@@ -105,18 +108,26 @@ def _vectors(stage: Distillation, course: Course) -> Tensor:
         from models.text import title_vectors
 
         return torch.from_numpy(np.asarray(title_vectors(course.population.behaviour, course.announce)))
+    if stage.vectors == "tokens":
+        from models.text import described, token_vectors
+
+        if course.words is None:
+            raise ModelError(
+                "recommenders.srm.stages: distillation learns from tokens, which only a model of kind pretrained has; "
+                "expected it as recommenders.llm, or vectors: llm or titles"
+            )
+        return torch.from_numpy(token_vectors(described(course.population.behaviour), course.words))
     from models.llms.item_vectors import item_vectors
 
     return item_vectors(course.teacher()).float().cpu()
 
 
-def _lesson(stage: Distillation, lists: Lists | None) -> Callable[[DotProductSrm, Tensor, Tensor], Tensor]:
-    def lesson(srm: DotProductSrm, items: Tensor, places: Tensor) -> Tensor:
+def _lesson(stage: Distillation, lists: Lists | None) -> Callable[[Srm, Tensor, Tensor], Tensor]:
+    def lesson(srm: Srm, items: Tensor, places: Tensor) -> Tensor:
         real = items[:, 1:] != PAD
         targets = items[:, 1:][real]
         with parametrize.cached():
-            states = srm.encode(items[:, :-1])[real]
-            scores = states @ srm.items.weight.T
+            scores = catalogue_scores(srm, srm.encode(items[:, :-1])[real])
         others = scores.gather(1, unlike(items, srm.n_items)[real][:, None])[:, 0] if stage.loss != "softmax" else None
         loss = _own(scores, targets, others)
         if lists is None:
@@ -127,6 +138,15 @@ def _lesson(stage: Distillation, lists: Lists | None) -> Callable[[DotProductSrm
         return loss + stage.ranking_weight * ranking_loss(stage.loss, scores, listed, weights, others)
 
     return lesson
+
+
+def catalogue_scores(srm: Srm, states: Tensor) -> Tensor:
+    """[N, ...] states -> [N, items] scores, to learn from."""
+    if isinstance(srm, DotProductSrm):
+        return states @ srm.items.weight.T
+    # What each pair leaves behind for the way back would fill the memory, so it is made anew there.
+    parts = [checkpoint(srm.score_all, part, use_reentrant=False) for part in torch.split(states, ROWS)]
+    return torch.cat(parts)
 
 
 def _own(scores: Tensor, targets: Tensor, others: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from scenarios.schema.base import Block, Count
 from scenarios.schema.generators import Generator
 from scenarios.schema.pretrained import PretrainedLlm
-from scenarios.schema.stages import Stage
+from scenarios.schema.stages import Distillation, Stage
 from scenarios.schema.training import Training
 
 SrmKind = Literal["sasrec", "gru4rec", "din", "ttt4rec"]
@@ -141,6 +141,10 @@ class Recommenders(Block):
             raise ValueError("llm and generator are both null, so the cloud has nothing to send; expected one of them")
         if self.generator is not None and self.srm.stages:
             raise ValueError("srm.stages must be empty with a generator, which trains the device's model itself")
+        for stage in self.srm.stages:
+            tokens = isinstance(stage, Distillation) and stage.embedding_weight and stage.vectors == "tokens"
+            if tokens and not isinstance(self.llm, PretrainedLlm):
+                raise ValueError("srm.stages: vectors: tokens are those of an llm of kind pretrained, which it is not")
         if self.generator is not None and self.srm.kind in POINTWISE:
             raise ValueError(f"srm.kind: {self.srm.kind} has no state that a generated head could be put on")
         return self

@@ -63,8 +63,9 @@ class Distillation(Block):
     """Of what the student would list itself, as it is at that step."""
     embedding_weight: NonNegative = 0.3
     """Of the cloud's item vectors, through a learned map, beside the student's own; 0.2 or 0.3 in the released code."""
-    vectors: Literal["llm", "titles"] = "llm"
-    """Those that the cloud's model reads items by, or all-MiniLM-L6-v2's of their titles."""
+    vectors: Literal["llm", "titles", "tokens"] = "llm"
+    """Those that the cloud's model reads items by; all-MiniLM-L6-v2's of their titles; or, of a pretrained one, the
+    means of what it read the titles' tokens by before it was tuned."""
     training: Training = Training()
 
     @model_validator(mode="after")

@@ -59,6 +59,12 @@ def of_titles(behaviour: Behaviour, announce: object) -> npt.NDArray[np.float32]
     return np.random.default_rng(0).normal(size=(behaviour.n_items, 6)).astype(np.float32)
 
 
+def words(behaviour: Behaviour) -> list[str]:
+    """Titles of two words that a small language model knows."""
+    known = small_llama.WORDS[2:]
+    return [f"{known[item % 8]} {known[item // 8 % 8]}" for item in range(behaviour.n_items)]
+
+
 @pytest.fixture(scope="module")
 def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with what scenarios may refer to, and a cache that has two published sets, made up."""
@@ -66,6 +72,7 @@ def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECFLEET_CACHE", str(folder / "cache"))
         patch.setattr(text, "title_vectors", of_titles)
+        patch.setattr(text, "described", words)
         small = Synthetic(users=12, items=40, interactions_per_user=15)
         places = [published_folder(f"movielens-{size}") for size in ("100k", "1m")]
         for seed, place in enumerate([*places, folder / "imported", folder / "imported-too"]):

@@ -281,7 +281,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.srm.stages[distillation].confidence": Witness(),
         "recommenders.srm.stages[distillation].consistency_weight": between(0.0, 0.1),
         "recommenders.srm.stages[distillation].embedding_weight": between(0.0, 0.2, 0.3),
-        "recommenders.srm.stages[distillation].vectors": Witness(),
+        "recommenders.srm.stages[distillation].vectors": Witness(given={"recommenders.llm[pretrained].window": 8}),
         "recommenders.srm.stages[mergenet].source": Witness(),
         "recommenders.srm.stages[mergenet].matrix": Witness(),
         "recommenders.srm.stages[mergenet].rank": between(2, 8),

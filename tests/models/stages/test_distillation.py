@@ -1,9 +1,13 @@
 """The student learns from the cloud's lists, each item weighed, and from its item vectors, and then needs neither."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import small_llama
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,8 +17,10 @@ from torch.nn import functional
 
 from models import srms
 from models.srms.base import PAD
+from models.stages import distillation
 from models.stages.distillation import (
     Projected,
+    catalogue_scores,
     consistency,
     distances,
     fold,
@@ -22,11 +28,11 @@ from models.stages.distillation import (
     ranking_loss,
     unlike,
 )
-from models.trained import key as plain_key
 from models.trained import open_srm, train_srm
 from scenarios.errors import ModelError
 from scenarios.population import Population
-from scenarios.schema.recommenders import CausalLlm, Srm
+from scenarios.schema.pretrained import PretrainedLlm
+from scenarios.schema.recommenders import CausalLlm, Recommenders, Srm
 from scenarios.schema.stages import Distillation
 from scenarios.schema.training import Training
 
@@ -173,26 +179,41 @@ def test_one_table_says_what_both_said(kind: str) -> None:
     }
 
 
-def test_without_both_losses_it_is_the_model_by_itself(population: Population) -> None:
-    name = taught(population, ranking_weight=0, embedding_weight=0)
-    plain, student = open_srm(60, SRM, plain_key(population, SRM)), open_srm(60, SRM, name)
-    for one, other in zip(plain.state_dict().values(), student.state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec"])
+def test_without_both_losses_it_learns_by_the_model_s_own(kind: str) -> None:
+    """The same loss and gradients, but for the last bits, as the model adds up its own in pieces."""
+    torch.manual_seed(0)
+    srm = srms.build(60, SRM.model_copy(update={"kind": kind})).eval()
+    items = torch.randint(60, (5, 9))
+    items[3:, 6:] = PAD
+    lesson = distillation._lesson(Distillation(ranking_weight=0, embedding_weight=0), None)
+    found = []
+    for loss in (lambda: lesson(srm, items, items), lambda: srm.loss(items)):
+        srm.zero_grad()
+        said = loss()
+        said.backward()
+        found.append([said.detach(), *(each.grad for each in srm.parameters())])
+    torch.testing.assert_close(*found)
 
 
-def test_the_student_comes_nearer_to_what_the_cloud_lists(population: Population) -> None:
-    """Learning from lists more than from what was taken, it agrees with them more than one that does not learn so."""
+@pytest.mark.parametrize("kind", ["sasrec", "din"])
+def test_the_student_comes_nearer_to_what_the_cloud_lists(population: Population, kind: str) -> None:
+    """Learning from lists more than from what was taken, it agrees with them more than one that does not learn so.
+
+    Whether it scores items by a dot product or one by one.
+    """
     from models.trained import open_llm, train_once
 
     long = Training(epochs=3, patience=3, batch_size=8, learning_rate=0.02)
     llm = open_llm(60, LLM, train_once(population, LLM, "training", print, progress=False))
     history = [population.behaviour.stream(user)[:2].astype(np.int64) for user in range(20)]
     first = torch.tensor([ids[0] for ids, _ in llm.candidates(history, 1)])
+    plain = SRM.model_copy(update={"kind": kind})
 
     def loss(weight: float) -> float:
         stage = Distillation(ranking_weight=weight, embedding_weight=0, training=long)
-        spec = SRM.model_copy(update={"stages": (stage,)})
-        srm = open_srm(60, SRM, train_srm(population, spec, LLM, "training", print, progress=False))
+        spec = plain.model_copy(update={"stages": (stage,)})
+        srm = open_srm(60, plain, train_srm(population, spec, LLM, "training", print, progress=False))
         with torch.no_grad():
             scores = srm.score_all(srm.encode(torch.from_numpy(np.stack(history)))[:, -1])
         return float(functional.cross_entropy(scores, first))
@@ -200,8 +221,50 @@ def test_the_student_comes_nearer_to_what_the_cloud_lists(population: Population
     assert loss(20) < loss(0)
 
 
+@pytest.mark.parametrize("kind", ["sasrec", "din"])
+def test_scores_to_learn_from_are_the_model_s_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so are their gradients, in however many parts they are made."""
+    monkeypatch.setattr(distillation, "ROWS", 3)
+    torch.manual_seed(0)
+    srm = srms.build(60, SRM.model_copy(update={"kind": kind})).eval()
+    found = []
+    for scores in (catalogue_scores, lambda model, states: model.score_all(states)):
+        srm.zero_grad()
+        said = scores(srm, srm.encode(torch.arange(8)[None])[0])
+        functional.cross_entropy(said, torch.arange(8) + 1).backward()
+        found.append([said.detach(), *(each.grad for each in srm.parameters())])
+    torch.testing.assert_close(*found)
+
+
+def test_a_pretrained_model_s_own_tokens_can_be_learned_from(
+    population: Population, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of titles, through a learned map; other titles make another student."""
+    llm = PretrainedLlm(model=str(small_llama.write(tmp_path)), window=8, rank=2, precision="float32", training=SHORT)
+    words = small_llama.WORDS[2:]
+    titles = [words[item % 8] for item in range(60)]
+
+    def student(titles: list[str]) -> torch.Tensor:
+        rows = {"label": population.behaviour.catalogue["label"], "title": titles, "categories": ""}
+        behaviour = replace(population.behaviour, catalogue=pd.DataFrame(rows), digest=" ".join(titles))
+        titled = replace(population, behaviour=behaviour)
+        stage = Distillation(vectors="tokens", ranking_weight=0, training=SHORT)
+        spec = SRM.model_copy(update={"stages": (stage,)})
+        name = train_srm(titled, spec, llm, "training", print, progress=False)
+        return open_srm(60, SRM, name).items.weight
+
+    assert not torch.equal(student(titles), student(titles[::-1]))
+    with pytest.raises(ModelError, match="no titles"):
+        student([""] * 60)
+    with pytest.raises(ModelError, match="only a model of kind pretrained has"):
+        taught(population, vectors="tokens")
+    tokens = {"kind": "distillation", "vectors": "tokens"}
+    with pytest.raises(ValidationError, match="vectors: tokens are those of an llm of kind pretrained"):
+        Recommenders.model_validate({"srm": {"stages": [tokens]}})
+
+
 def test_what_it_is_not_for_is_refused(population: Population) -> None:
-    with pytest.raises(ModelError, match="which din does not"):
+    with pytest.raises(ModelError, match="which din does not; expected embedding_weight: 0"):
         taught(population, SRM.model_copy(update={"kind": "din"}))
     with pytest.raises(ValidationError, match="are all 0"):
         Distillation(position_weight=0, confidence_weight=0, consistency_weight=0)
