@@ -14,7 +14,7 @@ FILES = sorted(LIBRARY.glob("*.yaml"))
 def test_nothing_is_missing() -> None:
     promised = {"quickstart", "movielens-1m", "device-only", "cloud-only", "poor-network", "busy-cloud", "synthetic"}
     stress = {"flash-crowd", "regional-outage", "replica-crash", "retry-storm", "slow-autoscaler"}
-    models = {"p5", "ttt4rec", "solid", "dllm2rec", "mergenet", "lsc4rec-full", "lsc4rec-code", "smollm2"}
+    models = {"p5", "ttt4rec", "solid", "dllm2rec", "mergenet", "lsc4rec-full", "lsc4rec-code", "smollm2", "on-device"}
     scale = {"million-devices", "big-catalogue"}
     assert promised | stress | models | scale <= {path.stem for path in FILES}
 
