@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, get_args
 
@@ -254,6 +257,30 @@ def test_a_killed_sweep_goes_on_to_the_same_bytes(scenario: Path, tmp_path: Path
     for name in ("summary.json", "curve.csv"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not any(path.exists() for path in leftovers)
+
+
+def test_ten_kills_at_random_moments_leave_no_trace(scenario: Path, tmp_path: Path, cache: Path) -> None:
+    """One sweep, begun without outcomes, killed and resumed: every file is that of a sweep that nothing disturbed."""
+    more = ["fleet.devices=100"]
+    run(read(scenario, more), out=tmp_path / "whole", spread=Here())
+    lasted, draws, hits = json.loads((tmp_path / "whole" / "timings.json").read_text())["cells"], random.Random(0), 0
+    shutil.rmtree(cache / "outcomes")
+    for _ in range(10):
+        # A copy of this process has all modules loaded already, so that each kill meets the sweep and not its start.
+        sweeping = get_context("fork").Process(
+            target=run, args=(read(scenario, more),), kwargs={"out": tmp_path / "out", "spread": Here()}
+        )
+        sweeping.start()
+        sweeping.join(draws.uniform(0, lasted / 4))
+        sweeping.kill()
+        sweeping.join()
+        hits += sweeping.exitcode == -signal.SIGKILL
+    assert hits >= 5
+    run(read(scenario, more), out=tmp_path / "out", spread=Here())
+    files = [each for each in (tmp_path / "whole").rglob("*") if each.is_file() and each.name != "timings.json"]
+    assert len(list((tmp_path / "out").rglob("*"))) == len(list((tmp_path / "whole").rglob("*")))
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "out" / file.relative_to(tmp_path / "whole")).read_bytes(), file
 
 
 @pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0])
