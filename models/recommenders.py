@@ -271,7 +271,7 @@ class Recommenders:
         device = accelerator(getattr(torch, self.spec.precision))
         srm, llm, generator = self._models
         plain = isinstance(self.spec.llm, CausalLlm | LocalLlm) and isinstance(self.adaptation, NoAdaptation)
-        if device.type == "cpu" or llm is None or generator is not None or self.learns or not plain:
+        if device == torch.device("cpu") or llm is None or generator is not None or self.learns or not plain:
             return self._models
         return deepcopy(srm).to(device), deepcopy(llm).to(device), None
 

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -213,6 +214,20 @@ def test_a_t5_s_key_follows_every_file_that_makes_it(item_ids: str) -> None:
                 inner = Path(*str(node.module).split(".")[1:])
                 made_of = [inner / each.name for each in node.names] if (weights.ROOM / inner).is_dir() else [inner]
                 assert {str(each.with_suffix(".py")) for each in made_of} <= known, name
+
+
+def test_what_copies_elsewhere_make_is_what_the_models_make(
+    population: Population, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, where the processor by another name stands for the accelerator: nothing is lost on the way there."""
+    own = made(population)
+    here = [every_rank(own), own.reference("footrule")]
+    shutil.rmtree(cache / "outcomes")
+    monkeypatch.setattr(accelerator, "accelerator", lambda kind: torch.device("cpu", 0))
+    there = made(population)
+    assert not set(there.models_of_batches[:2]) & set(there._models[:2])
+    for mine, theirs in zip(here, [every_rank(there), there.reference("footrule")], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_batches_are_made_on_an_accelerator_where_there_is_one(
