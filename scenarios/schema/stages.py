@@ -62,7 +62,8 @@ class Distillation(Block):
     consistency_weight: NonNegative = 0.1
     """Of what the student would list itself, as it is at that step."""
     embedding_weight: NonNegative = 0.3
-    """Of the cloud's item vectors, through a learned map, beside the student's own; 0.2 or 0.3 in the released code."""
+    """Of the cloud's item vectors, through a learned map, beside the student's own; 0.2 or 0.3 in the released code. A
+    model that does not end in a dot product with an item's vector (din) learns from the lists alone: 0."""
     vectors: Literal["llm", "titles", "tokens"] = "llm"
     """Those that the cloud's model reads items by; all-MiniLM-L6-v2's of their titles; or, of a pretrained one, the
     means of what it read the titles' tokens by before it was tuned."""
