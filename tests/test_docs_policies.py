@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from pydantic import TypeAdapter
+from small import written
 
 from scenarios.schema.cloud import Cloud
 from simulator.policies import AnyPolicy
@@ -19,20 +20,6 @@ from simulator.policies.base import Family
 
 TEXT = (Path(__file__).parent.parent / "docs" / "policies.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
-QUICK = {
-    "version": 1,
-    "name": "quick",
-    "data": {"source": {"kind": "synthetic", "users": 20, "items": 50, "interactions_per_user": 30}},
-    "recommenders": {
-        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "list_length": 20,
-    },
-    "sweep": {
-        "replications": 2,
-        "policies": [{"kind": "never"}, {"kind": "periodic", "every": [2, 15]}, {"kind": "always"}],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +27,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What stands in the notebook once all its cells were run, in a folder whose quickstart is a small one."""
     notebook = ModuleType("notebook")
     folder = tmp_path_factory.mktemp("notebook")
-    (folder / "quickstart").write_text(yaml.safe_dump(QUICK))
+    policies = {"kind": "never"}, {"kind": "periodic", "every": [2, 15]}, {"kind": "always"}
+    written(folder / "quickstart", *policies, users=20, items=50, interactions_per_user=30)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("RECFLEET_CACHE", str(folder / "cache"))

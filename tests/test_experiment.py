@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import pandas as pd
 import pytest
-import yaml
+from small import written
 
 from scenarios.datasets import Unreachable
 from scenarios.errors import UserError
@@ -29,26 +29,13 @@ from simulator.experiment import read, run
 from simulator.preparation import Experiment
 from simulator.spread import Here, Processes
 
-SMALL = {
-    "version": 1,
-    "name": "small",
-    "data": {"source": {"kind": "synthetic", "users": 30, "items": 60, "interactions_per_user": 25}},
-    "recommenders": {
-        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "list_length": 20,
-    },
-    "sweep": {
-        "replications": 2,
-        "policies": [
-            {"kind": "never"},
-            {"kind": "random", "probability": [0.3, 1.0]},
-            {"kind": "periodic", "every": [1]},
-            {"kind": "footrule", "quantile": [0.5]},
-            {"kind": "always"},
-        ],
-    },
-}
+POLICIES = (
+    {"kind": "never"},
+    {"kind": "random", "probability": [0.3, 1.0]},
+    {"kind": "periodic", "every": [1]},
+    {"kind": "footrule", "quantile": [0.5]},
+    {"kind": "always"},
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +49,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def scenario(tmp_path: Path, cache: Path) -> Path:
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(SMALL))
-    return path
+    return written(tmp_path / "small.yaml", *POLICIES)
 
 
 def test_a_scenario_becomes_a_curve_with_everything_beside_it(scenario: Path, tmp_path: Path) -> None:

@@ -8,27 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from small import written
 
 from simulator.experiment import read, run
 from simulator.spread import Cluster, Here
 
 ray = pytest.importorskip("ray")
-
-SMALL = {
-    "version": 1,
-    "name": "small",
-    "data": {"source": {"kind": "synthetic", "users": 30, "items": 60, "interactions_per_user": 25}},
-    "recommenders": {
-        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "list_length": 20,
-    },
-    "sweep": {
-        "replications": 1,
-        "policies": [{"kind": "never"}, {"kind": "footrule", "quantile": [0.5]}, {"kind": "always"}],
-    },
-}
 
 
 @pytest.fixture
@@ -53,8 +38,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_two_nodes_give_what_one_process_gives(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-driver"))
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(SMALL))
+    policies = {"kind": "never"}, {"kind": "footrule", "quantile": [0.5]}, {"kind": "always"}
+    path = written(tmp_path / "small.yaml", *policies, replications=1)
     run(read(path), out=tmp_path / "here", spread=Here())
     monkeypatch.setattr("simulator.sweep.TOGETHER", 8)  # so that outcomes too are made there
     monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-driver-of-nodes"))

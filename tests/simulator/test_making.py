@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from small import written
 
 from models.outcomes import OutcomeStore
 from simulator import sweep
@@ -15,38 +15,18 @@ from simulator.experiment import read, run
 from simulator.preparation import prepare_experiment
 from simulator.spread import Here, Processes
 
-SMALL = {
-    "version": 1,
-    "name": "small",
-    "data": {"source": {"kind": "synthetic", "users": 30, "items": 60, "interactions_per_user": 25}},
-    "recommenders": {
-        "srm": {"kind": "gru4rec", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "llm": {"kind": "causal", "width": 8, "layers": 1, "heads": 1, "training": {"epochs": 1}},
-        "list_length": 20,
-    },
-    "sweep": {
-        "replications": 2,
-        "policies": [
-            {"kind": "never"},
-            {"kind": "footrule", "quantile": [0.5, 0.9]},
-            {"kind": "random", "probability": 0.2},
-        ],
-    },
-}
-
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(SMALL))
-    return path
+def scenario(tmp_path: Path) -> Path:
+    policies = {"kind": "never"}, {"kind": "footrule", "quantile": [0.5, 0.9]}, {"kind": "random", "probability": 0.2}
+    return written(tmp_path / "small.yaml", *policies)
 
 
 def test_workers_make_the_outcomes_and_results_are_those_of_one_process(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-one"))
-    run(read(small), out=tmp_path / "one", spread=Here())
+    run(read(scenario), out=tmp_path / "one", spread=Here())
     monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path / "of-many"))
     monkeypatch.setattr(sweep, "TOGETHER", 8)
 
@@ -54,19 +34,19 @@ def test_workers_make_the_outcomes_and_results_are_those_of_one_process(
         raise AssertionError("outcomes were made in the process that only spreads the work")
 
     monkeypatch.setattr(OutcomeStore, "_make", here)
-    run(read(small), out=tmp_path / "many", spread=Processes(2))
+    run(read(scenario), out=tmp_path / "many", spread=Processes(2))
     for file in (each for each in (tmp_path / "one").rglob("*") if each.is_file() and each.name != "timings.json"):
         other = tmp_path / "many" / file.relative_to(tmp_path / "one")
         assert file.read_bytes() == other.read_bytes(), file
 
 
 def test_parts_made_apart_are_together_what_is_made_at_once(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts as they are sent home from other machines; and nobody's outcomes are made twice."""
     monkeypatch.setenv("RECFLEET_CACHE", str(tmp_path))
-    together = prepare_experiment(read(small), print, False)
-    apart, home = (prepare_experiment(read(small), print, False) for _ in range(2))
+    together = prepare_experiment(read(scenario), print, False)
+    apart, home = (prepare_experiment(read(scenario), print, False) for _ in range(2))
     parts = home.unmade(8)
     assert [user for part in parts for user in part] == list(range(30))
     together.rehearse()
