@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from worlds import outcomes, policy, world
 
@@ -132,6 +132,7 @@ def test_a_bucket_holds_what_came_in_less_what_was_taken(burst: int, rate: int, 
     st.sampled_from([0.0, 45.0, 300.0]),
     st.sampled_from([0.0, 0.1, 0.5]),
 )
+@example([17, 22], 0.0, 0.1)
 def test_replicas_follow_the_rule_of_kubernetes(load: list[int], down_window_s: float, tolerance: float) -> None:
     """desired = ceil(present / target) unless the ratio is near 1; fewer only where nothing within the window, this
     look included, asked for more."""

@@ -49,7 +49,8 @@ def test_a_time_that_the_clock_cannot_hold_is_refused(key: Key) -> None:
         (found,) = complaints(key, too_long)
         assert found.startswith(f"{key.name}: ")
         assert found.endswith(f"expected at most {most:g} (three years)")
-    assert not complaints(key, most)
+    # A round trip of that median may still be too widely spread, which is its spread's fault.
+    assert not [text for text in complaints(key, most) if text.startswith(f"{key.name}: ")]
 
 
 def test_dozens_of_the_longest_times_add_up() -> None:
