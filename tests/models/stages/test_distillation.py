@@ -75,7 +75,7 @@ def lists(rows: int, length: int, scale: float, seed: int) -> tuple[Tensor, Tens
     """Lists of unlike lengths, none of them empty, with scores best first."""
     torch.manual_seed(seed)
     listed = torch.rand(rows, 60).topk(length).indices
-    theirs = (scale * torch.randn(rows, length)).sort(1, descending=True).values
+    theirs, _ = (scale * torch.randn(rows, length)).sort(1, descending=True)
     gone = torch.arange(length) > torch.randint(length, (rows, 1))
     return listed.masked_fill(gone, -1), theirs.masked_fill(gone, 0)
 
