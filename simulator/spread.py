@@ -14,6 +14,7 @@ import os
 import socket
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -98,6 +99,8 @@ class Processes:
                         yield suspect, DIED
 
     def _together(self, work: Work[S, P, B], placed: _Placed, pieces: Sequence[P]) -> Iterator[tuple[P, B | Failure]]:
+        # loky renews a worker that has grown by 300 MB, which large outcomes make it do, and warns of it.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         # With one job joblib would stay in this process.
         pool = Parallel(max(self.jobs, 2), return_as="generator_unordered", batch_size=1, mmap_mode="c")
         yield from pool(delayed(_in_process)(work, placed, piece) for piece in list(pieces))
