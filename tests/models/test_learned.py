@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from models import learned, pairs, srms
 from models.blocks import Blocks
 from models.catalogue import part_of
-from models.learned import gain, intellectreq
+from models.learned import FOLDS, gain, intellectreq
 from models.live import Live
 from models.llms import causal
 from models.outcomes import OutcomeStore
@@ -176,6 +177,31 @@ def test_the_uncertainty_is_the_variance_between_draws() -> None:
     network, now = intellectreq.Network(8).double(), torch.randn(30, 8, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(network.uncertainty(now), network.guesses(now).var(0).sum(-1))
+
+
+def test_where_users_change_their_minds_the_gate_beats_asking_at_random() -> None:
+    """Lists go wrong where the interest they were made for has gone; asked are those judged worst, at 10 to 30%."""
+    draws, count = np.random.default_rng(0), 4000
+    changed = draws.random(count) < 0.3
+    then = torch.from_numpy(draws.normal(0, 0.5, (count, 8))).float()
+    now = torch.from_numpy(draws.normal(0, 0.5, (count, 8))).float()
+    then[:, 0] -= 1
+    now[:, 0] += torch.from_numpy(np.where(changed, 1.0, -1.0)).float()
+    hit = draws.random(count) < np.where(changed, 0.05, 0.5)
+    known, others = np.arange(0, count, 2), np.arange(1, count, 2)
+    zeros = np.zeros_like(known)
+    pairs = Pairs(known, zeros + 1, zeros, 0.0 * zeros, 0.0 * zeros, hit[known], zeros + 1.0, {}, zeros)
+    blocks = SimpleNamespace(
+        states=lambda users, at: (now if at[0] else then)[users], taken=lambda users, at: now[users]
+    )
+    arrays = intellectreq.fit("misjudgement", pairs, blocks, 0)
+    gate = intellectreq.Model("misjudgement", {name: np.stack([each] * FOLDS) for name, each in arrays.items()})
+    held = SimpleNamespace(
+        llm=now, age=others, user=torch.from_numpy(others), state=now[others], state_then=then[others]
+    )
+    worst = others[np.argsort(-gate(held).numpy())]
+    for share in (0.1, 0.2, 0.3):
+        assert hit[worst[: round(share * len(worst))]].mean() < 0.8 * hit[others].mean()
 
 
 SHORT = Training(epochs=1, batch_size=8, learning_rate=0.01)
