@@ -9,14 +9,16 @@ sleeps through interactions meets the same world as one that wakes at each.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain, repeat
-from typing import Any
+from operator import methodcaller
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from simpy import Environment, Event
+
+from simulator.outcomes import IntArray
 
 SECOND = 1_000_000_000
 """Ticks of a second."""
@@ -30,6 +32,8 @@ PAGE = 34
 """Bits of a tick within its page of the calendar, which is 17 s at first."""
 FEW, MANY = 64, 1 << 13
 """Entries of a page below which pages become twice as long, and above which half as long."""
+CHUNK = 512
+"""Sleepers that are fetched from memory at once: they are all in the caches when they wake."""
 
 _CLASS = 1 << 28
 SERVED = 0 * _CLASS
@@ -68,16 +72,34 @@ class Due(Event):
     _value = None
 
 
+class Sleeper(Protocol):
+    """Who sleeps; `ask` is called when that is over."""
+
+    def ask(self) -> object:
+        """Wake."""
+
+
+class Sleepers(Protocol):
+    """Knows who sleeps by number of the device and a note, which is a whole number of its choice."""
+
+    def one(self, time: int, device: int, note: int) -> Sleeper:
+        """The one who wakes then."""
+
+    def fetch(self, times: IntArray, devices: IntArray, notes: IntArray) -> Sequence[Sleeper]:
+        """Many, in the order given."""
+
+
 class Page:
-    """What is set for a later stretch of time: entries as they are, and of devices that sleep until then two numbers
+    """What is set for a later stretch of time: entries as they are, and of devices that sleep until then three numbers
     each, as there may be a million of them."""
 
-    __slots__ = ("devices", "entries", "times")
+    __slots__ = ("devices", "entries", "notes", "times")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.times = array("q")
         self.devices = array("q")
+        self.notes = array("q")
 
     def __len__(self) -> int:
         return len(self.entries) + len(self.times)
@@ -99,10 +121,8 @@ class Clock(Environment):
         """The current time."""
         self.numbers: Iterator[int] = self._eid
         """Of entries, by the order of setting."""
-        self.sleepers: npt.NDArray[np.object_] = np.empty(0, object)
-        """[devices] who sleeps."""
-        self.wakes: Callable[[Any], object] = _nobody
-        """Called with whoever's sleep is over."""
+        self.sleepers: Sleepers | None = None
+        """Those who sleep, where anybody does."""
         self._wakings: Iterator[Entry] = iter(())
         """Of the open page, in order, but for the first of them, which is in the heap."""
         self._waking: Entry | None = None
@@ -126,15 +146,17 @@ class Clock(Environment):
         else:
             self._page(time).entries.append((time, priority, next(self._eid), callback, subject))
 
-    def sleep(self, time: int, device: int) -> None:
-        """Let `wakes` be called with this one of the `sleepers` at `time` >= now, as an interaction of its."""
+    def sleep(self, time: int, device: int, note: int = 0) -> None:
+        """Let this one of the `sleepers` wake at `time` >= now, as an interaction of its."""
         if time < self._turns_at:
-            sleeper = self.sleepers[device]
-            heappush(self._open, (time, INTERACTION + device, next(self._eid), self.wakes, sleeper))
+            assert self.sleepers is not None
+            entry: Entry = (time, INTERACTION + device, next(self._eid), _ask, self.sleepers.one(time, device, note))
+            heappush(self._open, entry)
         else:
             page = self._page(time)
             page.times.append(time)
             page.devices.append(device)
+            page.notes.append(note)
 
     def due(self, time: int, priority: int) -> Due:
         """A time for which a process may wait."""
@@ -220,12 +242,8 @@ class Clock(Environment):
         self._open += page.entries
         heapify(self._open)
         if page.times:
-            times, devices = np.frombuffer(page.times, np.int64), np.frombuffer(page.devices, np.int64)
-            order = np.lexsort((devices, times))
-            devices = devices[order]
-            moments = times[order].tolist(), (devices + INTERACTION).tolist(), repeat(-1)  # before all that is set now
-            self._wakings = zip(*moments, repeat(self.wakes), self.sleepers[devices].tolist(), strict=False)
-            self._slept += len(order)
+            self._wakings = self._wake_in_turn(page)
+            self._slept += len(page.times)
             self._next_waking()
         self._turns_at = (number + 1) << self._bits
         if len(page) < FEW and len(self._pages) > 1:
@@ -233,6 +251,17 @@ class Clock(Environment):
         elif len(page) > MANY and self._bits:
             self._deal(self._bits - 1)
         return True
+
+    def _wake_in_turn(self, page: Page) -> Iterator[Entry]:
+        """Entries of those who sleep until this page, in order."""
+        assert self.sleepers is not None
+        times, devices, notes = (np.frombuffer(each, np.int64) for each in (page.times, page.devices, page.notes))
+        order = np.lexsort((devices, times))
+        for some in np.split(order, range(CHUNK, len(order), CHUNK)):
+            time, device = times[some], devices[some]
+            sleepers = self.sleepers.fetch(time, device, notes[some])
+            moments = time.tolist(), (device + INTERACTION).tolist(), repeat(-1)  # before all that is set now
+            yield from zip(*moments, repeat(_ask), sleepers, strict=False)
 
     def _deal(self, bits: int) -> None:
         """Put what is on later pages on pages of another length."""
@@ -243,12 +272,11 @@ class Clock(Environment):
         for page in pages:
             for entry in page.entries:
                 self._page(entry[0]).entries.append(entry)
-            for time, device in zip(page.times, page.devices, strict=True):
-                self.sleep(time, device)
+            for sleep in zip(page.times, page.devices, page.notes, strict=True):
+                self.sleep(*sleep)
 
 
-def _nobody(sleeper: Any) -> None:
-    raise AssertionError(sleeper)
+_ask = methodcaller("ask")
 
 
 def _happen(event: Any) -> None:

@@ -27,9 +27,7 @@ class SleepingDevice:
 
     __slots__ = (
         "_alarm",
-        "_asked",
         "_blocked",
-        "_device",
         "_diary",
         "_end",
         "_first",
@@ -37,26 +35,28 @@ class SleepingDevice:
         "_flight",
         "_fresh",
         "_gone",
-        "_held",
-        "_next",
         "_passed",
         "_shift",
         "_stop",
         "_times",
         "_told",
+        "asked",
+        "held",
+        "next",
+        "number",
     )
 
     def __init__(self, fleet: SleepingFleet, device: int) -> None:
         self._fleet = fleet
-        self._device = device
+        self.number = device
         self._times, self._first, self._end = fleet.pace.clock(device)
-        self._held = NOTHING
-        self._asked = -1
+        self.held = NOTHING
+        self.asked = -1
         self._passed = -1
         """The last step at which it was awake."""
         self._told = -1
         """The last step that progress knows of."""
-        self._next = 0
+        self.next = 0
         self._shift = 0
         self._blocked = False
         self._flight: Request | Ask | None = None
@@ -74,6 +74,14 @@ class SleepingDevice:
             self._end = bisect_left(self._times, self._stop, self._first, self._end)
             fleet.clock.at(self._stop, LEAVE + device, self._leave)
 
+    @classmethod
+    def awake(cls, fleet: SleepingFleet, number: int, held: int, step: int) -> SleepingDevice:
+        """A device that has just asked at this step."""
+        device = cls(fleet, number)
+        device.held = held
+        device.asked = device.next = device._passed = device._told = step
+        return device
+
     def begin(self) -> None:
         """Live through the first interaction, which is now."""
         if self._fleet.foresight.policy.opens:
@@ -84,7 +92,7 @@ class SleepingDevice:
 
     def ask(self) -> None:
         """Send a request, at the step that the device slept for."""
-        fleet, device, step = self._fleet, self._device, self._next
+        fleet, device, step = self._fleet, self.number, self.next
         now = fleet.clock.tick
         if self._alarm != now:
             return
@@ -99,13 +107,13 @@ class SleepingDevice:
             return
         self._tell(step)
         if self._diary is not None:
-            fleet.foresight.note_request(device, self._held, self._asked, step, self._diary, now)
-        self._asked = step
+            fleet.foresight.note_request(device, self.held, self.asked, step, self._diary, now)
+        self.asked = step
         fleet.foresight.expect(device, step)
         if self._flight is not None:
             self._drop(self._flight)
         sender = fleet.exchange if caller is None else caller
-        self._flight = sender.send(self, device, step, now - self._shift, self._held if self._held > 0 else 0)
+        self._flight = sender.send(self, device, step, now - self._shift, self.held if self.held > 0 else 0)
         if fleet.deadline is not None:
             self._blocked = True
             fleet.clock.at(now + fleet.deadline, GIVE_UP + device, self._go_on, step)
@@ -116,18 +124,18 @@ class SleepingDevice:
 
     def _go_on(self, step: int) -> None:
         """The deadline of a blocking request: if it is still waited for, show what is held."""
-        if self._blocked and step == self._asked:
+        if self._blocked and step == self.asked:
             self._unblock()
             if self._fleet.replaces:
-                self._look(self._asked + 1)
+                self._look(self.asked + 1)
 
     def _unblock(self) -> None:
         """The user goes on, and all later interactions are as late as this one."""
-        fleet, here = self._fleet, self._first + self._asked
+        fleet, here = self._fleet, self._first + self.asked
         self._blocked = False
         self._shift = fleet.clock.tick - self._times[here]
-        fleet.waited[self._device] = self._shift
-        fleet.waits.extend((self._device, self._asked, self._shift))
+        fleet.waited[self.number] = self._shift
+        fleet.waits.extend((self.number, self.asked, self._shift))
         if self._stop is not None:
             self._end = bisect_left(self._times, self._stop - self._shift, here + 1, self._end)
         self.shown()
@@ -154,7 +162,7 @@ class SleepingDevice:
         """Take the answer where there is one, and sleep until the next request."""
         self._flight = None
         if self._blocked:
-            step = self._asked
+            step = self.asked
             self._take(request, step)
             self._unblock()
             step += 1
@@ -169,14 +177,14 @@ class SleepingDevice:
             self._fleet.exchange.close(request)
             return
         request.answered = request.reached
-        step = self._asked if self._blocked else self._coming()
+        step = self.asked if self._blocked else self._coming()
         free = not self._blocked and (self._flight is None or self._fleet.replaces)
         if self._take(request, step) and free:
             self._look(step)
 
     def _coming(self) -> int:
         """The first step that can see what has just happened; the number of steps if there is none."""
-        since = self._fleet.seen_from(self._device) - self._shift
+        since = self._fleet.seen_from(self.number) - self._shift
         after = self._first + self._passed + 1
         if after < self._end and self._times[after] >= since:  # as nearly always: answers are faster than users
             return after - self._first
@@ -184,14 +192,14 @@ class SleepingDevice:
 
     def _take(self, request: Request, step: int) -> bool:
         """Hold an answer from this step on if it is one, is newer than what is held, and there is such a step."""
-        if request.answered < 0 or request.cut <= self._held or self._first + step >= self._end:
+        if request.answered < 0 or request.cut <= self.held or self._first + step >= self._end:
             self._fleet.exchange.close(request)
             return False
         if self._fresh is not None:
             if self._fresh.applied == step:  # replaced before any step was shown with it
                 self._fresh.applied = -1
             self.shown()
-        self._held = request.cut
+        self.held = request.cut
         if self._diary is not None:
             self._diary.held = request.sent
         request.applied = step
@@ -201,14 +209,14 @@ class SleepingDevice:
     def _look(self, step: int) -> None:
         """Sleep until the policy asks, at `step` or later."""
         fleet, n = self._fleet, self._end - self._first
-        found = fleet.foresight.next_ask(self._device, self._held, self._asked, step, n, self._diary)
+        found = fleet.foresight.next_ask(self.number, self.held, self.asked, step, n, self._diary)
         if self._fresh is not None and not fleet.restless and (fleet.deadline is None or found > step):
             self.shown()
         if found < n:
-            self._next = found
+            self.next = found
             time = self._times[self._first + found] + self._shift
             self._alarm = time
-            fleet.clock.sleep(time, self._device)
+            fleet.sleep(self, time)
         else:
             self._alarm = NEVER
             self._tell(n - 1)
@@ -229,11 +237,11 @@ class SleepingDevice:
 
     def _leave(self, _: None) -> None:
         """Stop for good: what is in flight is given up, and a step that still waits is never shown."""
-        fleet, device = self._fleet, self._device
+        fleet, device = self._fleet, self.number
         assert fleet.departures is not None
         lived = self._end - self._first
         if self._blocked:
-            lived = self._asked
+            lived = self.asked
             fleet.waited[device] = fleet.clock.tick - self._times[self._first + lived]
             if self._fresh is not None and self._fresh.applied == lived:
                 self._fresh.applied = -1

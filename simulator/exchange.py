@@ -48,25 +48,37 @@ class Exchange:
         self._hangs_up = cloud.drops_given_up
         self._hung_up: set[int] = set()
         """Numbers of requests of which this is known to the cloud before they are."""
-        self._time_outs = Row(clock, self._time_out, lambda request: request.settled == NEVER)
+        self._time_outs = Row(clock, self._time_out, self._awaited)  # by number: what is over shall leave memory before
         self.records = Records()
         self.issued = 0
         self.open: dict[int, Request] = {}
         """Requests by number that are not in the log yet."""
 
-    def send(self, owner: Owner, device: int, step: int, intended: int, heard: int, attempt: int = 1) -> Request:
-        """Send a request now; the device knows that the cloud has heard of everything before step `heard`."""
+    def send(
+        self,
+        owner: Owner,
+        device: int,
+        step: int,
+        intended: int,
+        heard: int,
+        attempt: int = 1,
+        trip: int | None = None,
+    ) -> Request:
+        """Send a request now; the device knows that the cloud has heard of everything before step `heard`.
+
+        trip: half its round trip, where that is drawn already.
+        """
         clock, now = self._clock, self._clock.tick
         request = Request(self.issued, owner, device, step, intended, now, attempt)
         self.open[self.issued] = request
         self.issued += 1
-        arrival = self._network.up(request, self._payload.request(step - heard))
+        arrival = self._network.up(request, self._payload.request(step - heard), trip)
         if arrival == NEVER:
             request.status = LOST
             self.close(request)
         else:
             clock.at(arrival, ARRIVAL + device, self._arrive, request)
-        self._time_outs.add(now + self._timeout, GIVE_UP + device, request)
+        self._time_outs.add(now + self._timeout, GIVE_UP + device, request.number)
         return request
 
     def close(self, request: Request) -> None:
@@ -125,8 +137,12 @@ class Exchange:
             request.owner.late(request)
         self.close(request)
 
-    def _time_out(self, request: Request) -> None:
-        if request.settled == NEVER:
+    def _awaited(self, number: int) -> bool:
+        return number in self.open and self.open[number].settled == NEVER
+
+    def _time_out(self, number: int) -> None:
+        if self._awaited(number):
+            request = self.open[number]
             if request.status == IN_FLIGHT:
                 request.status = TIMED_OUT
             request.settled = self._clock.tick

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.clock import INTERACTION
+from simulator.clock import INTERACTION, Sleeper
 from simulator.device import SleepingDevice
 from simulator.foresight import Foresight
 from simulator.outcomes import IntArray
@@ -28,9 +29,7 @@ class SleepingFleet:
         self.replaces = world.fleet.flight == "replace"
         self.restless = self.replaces or world.fleet.late_answers == "use"
         """Whether an answer may come although the device has slept on since another one came."""
-        self._devices = self.clock.sleepers = np.empty(world.devices, object)
-        """[devices] those that have come to life."""
-        self.clock.wakes = SleepingDevice.ask
+        self.clock.sleepers = self
         self.progress = stage.progress
         self.waited: IntArray = np.zeros(world.devices, np.int64)
         """[devices] ticks that each device's user has waited."""
@@ -46,10 +45,16 @@ class SleepingFleet:
         """Time of the latest interaction of the devices that sleep for good."""
         self._awake_at = self._awake_last = 0
         """The latest moment at which a device interacted, and the last in order of those that did."""
-        # Devices come to life one by one, as a million of them would only weigh on the queue of events.
-        self._order = np.lexsort((np.arange(world.devices), pace.starts))
-        if departures is not None:
-            unborn = pace.starts >= np.array(departures.stops)
+        self._populate(stage)
+
+    def _populate(self, stage: Stage) -> None:
+        """Have devices come to life, each when it starts."""
+        self._devices = np.empty(stage.world.devices, object)
+        """[devices] those that have come to life."""
+        # They do so one by one, as a million of them would only weigh on the queue of events.
+        self._order = np.lexsort((np.arange(stage.world.devices), self.pace.starts))
+        if self.departures is not None:
+            unborn = self.pace.starts >= np.array(self.departures.stops)
             self._order = self._order[~unborn[self._order]]
             self.progress.add(int(self.lived[unborn].sum()))
             self.lived[unborn] = 0
@@ -66,6 +71,20 @@ class SleepingFleet:
         device = self._devices[number] = SleepingDevice(self, number)
         device.begin()
         self._next_birth()
+
+    def sleep(self, device: SleepingDevice, time: int) -> None:
+        """Let a device sleep until then."""
+        self.clock.sleep(time, device.number)
+
+    def one(self, time: int, device: int, note: int) -> Sleeper:
+        """See `simulator.clock.Sleepers`."""
+        sleeper: SleepingDevice = self._devices[device]
+        return sleeper
+
+    def fetch(self, times: IntArray, devices: IntArray, notes: IntArray) -> Sequence[Sleeper]:
+        """See `simulator.clock.Sleepers`."""
+        sleepers: list[SleepingDevice] = self._devices[devices].tolist()
+        return sleepers
 
     def end(self) -> None:
         """Nothing more happens: what is still held was shown when its step came."""

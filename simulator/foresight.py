@@ -106,6 +106,24 @@ class Foresight:
             self.remember(stream, held, found)
         return min(found, end)
 
+    def known_asks(self, devices: IntArray, cuts: IntArray) -> IntArray:
+        """[n] where each device asks next that asked for the list of this cut and holds it from the next step on.
+
+        The number of its steps, or more, where it does not; 0 where nobody has looked yet.
+        """
+        places = self._demand.firsts[devices % self._streams] + cuts
+        known = np.frombuffer(self._asks, np.dtype("i"))[places] * self.alike
+        return np.asarray(known, np.int64)
+
+    def known_ask(self, device: int, cut: int) -> int:
+        """The same of one."""
+        return self._asks[self._first[device % self._streams] + cut] if self.alike else 0
+
+    @property
+    def knows(self) -> bool:
+        """Whether anything is known of where devices ask next, whoever they are."""
+        return self.alike and any(self._asks)
+
     def remember(self, stream: int, cut: int, step: int) -> None:
         """A device that asked for the list of this cut, and holds it from the next step on, asks next at this step."""
         if self.alike:

@@ -49,7 +49,7 @@ class Link:
     """What messages of one access class meet."""
 
     def __init__(self, spec: Access, seed: int, devices: int, purpose: str, outages: Outages | None) -> None:
-        self.one_way = one_way(spec, seed, devices)
+        self.one_way, self.one_ways = one_way(spec, seed, devices)
         self.uplink = _ticks_per_byte(spec.uplink_mbps)
         self.downlink = _ticks_per_byte(spec.downlink_mbps)
         self._seed = seed
@@ -102,11 +102,30 @@ class Network:
         """[devices] the access class of each, as a place in `access_classes`."""
         self._class_of = self.classes.astype(np.uint8).tobytes()  # a byte a device: the caches hold a million
 
-    def up(self, request: Request, size: int) -> int:
-        """Send a request of so many bytes now: the tick of its arrival, or NEVER. Notes what it weighs."""
+    def trip(self, device: int, index: int, now: int) -> int:
+        """Half the round trip of a request. index: of its draws."""
+        return self.links[self._class_of[device]].one_way(device, index, now)
+
+    def trips(self, devices: IntArray, indices: IntArray, times: IntArray) -> list[int]:
+        """The same of many."""
+        if len(self.links) == 1:
+            return self.links[0].one_ways(devices, indices, times)
+        kinds, trips = self.classes[devices], np.zeros(len(devices), np.int64)
+        for kind in np.unique(kinds).tolist():
+            some = kinds == kind
+            trips[some] = self.links[kind].one_ways(devices[some], indices[some], times[some])
+        return trips.tolist()
+
+    def up(self, request: Request, size: int, trip: int | None = None) -> int:
+        """Send a request of so many bytes now: the tick of its arrival, or NEVER. Notes what it weighs.
+
+        trip: half its round trip, where that is drawn already.
+        """
         link = self.links[self._class_of[request.device]]
         now = request.sent
-        trip = request.one_way = link.one_way(request.device, request.index, now)
+        if trip is None:
+            trip = self.trip(request.device, request.index, now)
+        request.one_way = trip
         if link.smooth:
             request.uplink = size
             return now + trip + round(size * link.uplink)

@@ -36,9 +36,13 @@ class Pace:
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
         self._seed = seed
-        self._blocks: list[memoryview | None] = [None] * -(-world.devices // BLOCK)
-        self._ends = np.cumsum(world.lengths).data
-        self._lengths = world.lengths.astype(np.int64, copy=False).data
+        ends = np.cumsum(world.lengths)
+        self.firsts: IntArray = ends - world.lengths
+        """[devices] where the times of each begin in `all`."""
+        self.all: IntArray = np.empty(int(ends[-1]), np.int64)
+        """[interactions] times of all devices, one device after the other, as far as they are made."""
+        self._times, self._firsts, self._ends = self.all.data, self.firsts.data, ends.data
+        self._made = np.zeros(-(-world.devices // BLOCK), np.bool_)
         devices, zeros = np.arange(world.devices), np.zeros(world.devices, np.int64)
         spread = world.pace.start_spread_s
         self._activity = activity(world.pace) if isinstance(world.pace, DrawnPace) else None
@@ -64,36 +68,27 @@ class Pace:
 
     def clock(self, device: int) -> tuple[memoryview, int, int]:
         """Times, first, end: the device's i-th interaction happens at times[first + i], first + i < end."""
-        number = device // BLOCK
-        end = self._ends[device] - self._before(number)
-        return self._block(number), end - self._lengths[device], end
+        if not self._made[device // BLOCK]:
+            self._make(device // BLOCK)
+        return self._times, self._firsts[device], self._ends[device]
+
+    def make(self, devices: IntArray) -> None:
+        """Make the times of these devices."""
+        blocks = devices // BLOCK
+        for number in np.unique(blocks[~self._made[blocks]]).tolist():
+            self._make(number)
 
     def times(self, first: int, until: int, lived: IntArray) -> IntArray:
         """[sum(lived[first:until])] times of the first `lived` interactions of devices first .. until - 1, in turn."""
-        parts = []
-        for number in range(first // BLOCK, -(-until // BLOCK)):
-            devices = slice(max(first, number * BLOCK), min(until, (number + 1) * BLOCK))
-            lengths = self._world.lengths[devices]
-            end = self._ends[devices.stop - 1] - self._before(number)
-            part = np.asarray(self._block(number))[end - int(lengths.sum()) : end]
-            if not np.array_equal(lengths, lived[devices]):
-                step = np.arange(len(part)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-                part = part[step < np.repeat(lived[devices], lengths)]
-            parts.append(part)
-        return np.concatenate(parts)
+        self.make(np.arange(first, until))
+        times = self.all[self._firsts[first] : self._ends[until - 1]]
+        lengths, lived = self._world.lengths[first:until], lived[first:until]
+        if np.array_equal(lengths, lived):
+            return times
+        step = np.arange(len(times)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return times[step < np.repeat(lived, lengths)]
 
-    def _before(self, number: int) -> int:
-        """Interactions of all blocks before this one."""
-        return self._ends[number * BLOCK - 1] if number else 0
-
-    def _block(self, number: int) -> memoryview:
-        times = self._blocks[number]
-        if times is None:
-            times = self._blocks[number] = self._make(number).data
-        return times
-
-    def _make(self, number: int) -> IntArray:
-        """[interactions of the block's devices] their times, one device after the other."""
+    def _make(self, number: int) -> None:
         world = self._world
         devices = np.arange(number * BLOCK, min((number + 1) * BLOCK, world.devices))
         lengths = world.lengths[devices]
@@ -114,7 +109,9 @@ class Pace:
         ticks[first] = self.starts[devices]
         # Differences of one running sum over the block: integers, hence exact.
         total = np.cumsum(ticks)
-        return np.asarray(total - np.repeat(total[first] - ticks[first], lengths), np.int64)
+        before = self._firsts[number * BLOCK]
+        self.all[before : before + len(total)] = total - np.repeat(total[first] - ticks[first], lengths)
+        self._made[number] = True
 
     def _with_activity(self, activity: Activity, gaps: FloatArray, owner: IntArray, step: IntArray) -> FloatArray:
         """[n] gaps of which those between sessions are counted in activity, in seconds."""

@@ -98,10 +98,10 @@ def _play_at_once(
     asks = np.flatnonzero(foresight.all_asks(users, lengths))
     demand.requests[foresight.policy] += len(asks)
     of = np.searchsorted(ends, asks, side="right")
+    firsts, following = (ends - lengths)[of], np.minimum(np.append(asks[1:], ends[-1])[: len(asks)], ends[of])
+    foresight.remember_all(users[of], asks - firsts, following - firsts)
     # A list is seen at the step of the next request, too.
-    until = np.minimum(np.append(asks[1:] + 1, ends[-1])[: len(asks)], ends[of])
-    firsts = (ends - lengths)[of]
-    wishes.note(users[of], asks - firsts, until - firsts)
+    wishes.note(users[of], asks - firsts, np.minimum(following + 1, ends[of]) - firsts)
     progress.add(int(ends[-1]))
 
 

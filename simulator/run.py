@@ -17,6 +17,7 @@ from simulator.ages import Ages
 from simulator.clock import SECOND
 from simulator.cloud.shares import shares
 from simulator.conduct import conduct
+from simulator.cycle import fleet_of
 from simulator.energy import Transfers, radio_joules
 from simulator.fleet import SleepingFleet
 from simulator.foresight import Demand, Foresight
@@ -70,7 +71,7 @@ def run(world: World, policy: Policy, seed: int, demand: Demand, tell: Tell | No
     Raises `LedgerError` and `StalledError`.
     """
     stage = Stage.of(world, seed, tell)
-    fleet = SleepingFleet(stage, Foresight(policy, seed, demand, stage.pushes))
+    fleet = fleet_of(stage, Foresight(policy, seed, demand, stage.pushes))
     with nothing_collected():
         stage.play(fleet.end)
     users = world.device_users

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from unittest.mock import patch
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.clock import GIVE_UP, INTERACTION, LEAVE, PAGE, Clock
+from simulator.outcomes import IntArray
 from simulator.row import Row
 
 TIMES = st.integers(0, 3) | st.integers(0, 1 << (PAGE + 2))
@@ -20,7 +21,7 @@ def test_all_happens_in_the_order_of_time_priority_and_setting(
     first: list[tuple[int, int]], then: list[tuple[int, int]], sizes: tuple[int, int]
 ) -> None:
     """By time, priority and setting; half of it is set while the clock runs, and pages change their length."""
-    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1]):
+    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1], CHUNK=3):
         _in_order(first, then)
 
 
@@ -61,22 +62,34 @@ def test_who_sleeps_wakes_in_the_order_of_devices_after_all_else(
             put(clock.tick + 1, *later.pop())
         assert clock.expects([INTERACTION]) == (asleep > 0)
 
-    def wake(device: int) -> None:
-        nonlocal asleep
-        asleep -= 1
-        happen(INTERACTION + device)
+    class Sleeper(NamedTuple):
+        time: int
+        device: int
+        note: int
+
+        def ask(self) -> None:
+            nonlocal asleep
+            asleep -= 1
+            assert (self.time, self.note) == (clock.tick, -self.device)
+            happen(INTERACTION + self.device)
+
+    class Sleepers:
+        one = Sleeper
+
+        def fetch(self, times: IntArray, devices: IntArray, notes: IntArray) -> list[Sleeper]:
+            return list(map(Sleeper, times.tolist(), devices.tolist(), notes.tolist()))
 
     def put(now: int, ahead: int, device: int, sleeps: bool) -> None:
         nonlocal asleep
         if sleeps:
             asleep += 1
-            clock.sleep(now + ahead, device)
+            clock.sleep(now + ahead, device, -device)
         else:
             priority = (GIVE_UP, LEAVE)[device % 2] + device
             clock.at(now + ahead, priority, happen, priority)
 
-    clock.wakes, clock.sleepers = wake, np.arange(4).astype(object)
-    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1]):
+    clock.sleepers = Sleepers()
+    with patch.multiple("simulator.clock", FEW=sizes[0], MANY=sizes[1], CHUNK=3):
         for each in first:
             put(0, *each)
         clock.play(lambda: None)

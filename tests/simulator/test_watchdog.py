@@ -10,7 +10,6 @@ from worlds import outcomes, policy, world
 
 import simulator.clock
 from simulator.clock import CAPACITY, SECOND, Clock
-from simulator.device import SleepingDevice
 from simulator.exchange import Exchange
 from simulator.rehearse import rehearse
 from simulator.request import Request
@@ -40,13 +39,13 @@ def test_a_cloud_that_never_serves_is_named_with_those_who_wait(monkeypatch: pyt
 
 
 def test_a_device_that_oversleeps_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    look, calls = SleepingDevice._look, itertools.count()
+    sleep, calls = Clock.sleep, itertools.count()
 
-    def forget(self: SleepingDevice, step: int) -> None:
+    def forget(self: Clock, time: int, device: int, note: int) -> None:
         if next(calls) != 20:
-            look(self, step)
+            sleep(self, time, device, note)
 
-    monkeypatch.setattr(SleepingDevice, "_look", forget)
+    monkeypatch.setattr(Clock, "sleep", forget)
     with pytest.raises(StalledError, match="interactions have not come"):
         result(world([30], fleet={"devices": 2}))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from scenarios.cache import home
 from simulator.cells import replication_seed
-from simulator.fleet import SleepingFleet
+from simulator.cycle import fleet_of
 from simulator.foresight import Demand, Foresight
 from simulator.policies.base import Point
 from simulator.policies.footrule import FootruleFamily
@@ -111,7 +111,7 @@ def events(experiment: Experiment, point: Point) -> tuple[int, float]:
     seed, world = _seed(experiment), experiment.world
     demand: Demand = rehearse(world, [point.policy], seed, experiment.recommenders.outcomes)
     stage = Stage.of(world, seed, None)
-    fleet = SleepingFleet(stage, Foresight(point.policy, seed, demand))
+    fleet = fleet_of(stage, Foresight(point.policy, seed, demand))
     with nothing_collected():
         began = time.perf_counter()
         stage.play(fleet.end)
