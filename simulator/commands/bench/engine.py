@@ -92,7 +92,7 @@ def live(experiment: Experiment, point: Point, interactions: int) -> tuple[Timin
     began = time.perf_counter()
     result = run_live(smaller, point.policy, _seed(experiment), models)
     seconds = time.perf_counter() - began
-    return Timing(seconds, int(smaller.lengths.sum()), len(result.requests)), len(sample)
+    return Timing(seconds, int(smaller.lengths.sum()), sum(map(len, result.asked))), len(sample)
 
 
 def fast(experiment: Experiment, points: Sequence[Point]) -> Timing:
@@ -101,7 +101,7 @@ def fast(experiment: Experiment, points: Sequence[Point]) -> Timing:
     began = time.perf_counter()
     outcomes = experiment.recommenders.outcomes
     demand = rehearse(world, [point.policy for point in points], seed, outcomes)
-    requests = sum(len(run(world, point.policy, seed, demand).requests) for point in points)
+    requests = sum(sum(map(len, run(world, point.policy, seed, demand).asked)) for point in points)
     outcomes.flush()
     return Timing(time.perf_counter() - began, int(world.lengths.sum()) * len(points), requests)
 

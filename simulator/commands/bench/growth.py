@@ -69,7 +69,7 @@ def _run(experiment: Experiment, point: Point, devices: int) -> Size:
     demand = rehearse(world, [point.policy], seed, experiment.recommenders.outcomes)
     before = _peak_mb()
     began = time.perf_counter()
-    requests = len(run(world, point.policy, seed, demand).requests)
+    requests = sum(map(len, run(world, point.policy, seed, demand).asked))
     seconds = time.perf_counter() - began
     return Size(devices, int(world.lengths.sum()), requests, seconds, _peak_mb(), before)
 
