@@ -19,6 +19,7 @@ from simulator.cloud.accounts import Accounts
 from simulator.outcomes import IntArray
 from simulator.records import Log
 from simulator.request import ABANDONED, ANSWERED, IN_FLIGHT, LOST, REJECTED, STATUSES, TIMED_OUT
+from simulator.stations import BrokenLawError
 
 Part = Mapping[str, IntArray]
 """A stretch of the log."""
@@ -56,7 +57,7 @@ def balance(log: Log, issued: int, accounts: Accounts, cloud: Cloud) -> Ledger:
         first, sent = until, part["sent"][-1] if until > first else sent
     try:
         labour.check(log, accounts, cloud)
-    except labour.BrokenLawError as error:
+    except BrokenLawError as error:
         for part in log.parts():
             demand(~np.isin(part["number"], error.rows), error.law, part)
         raise LedgerError(error.law) from error

@@ -133,9 +133,9 @@ def _lesson(stage: Distillation, lists: Lists | None) -> Callable[[Srm, Tensor, 
         if lists is None:
             return loss
         listed, theirs = lists.at(places[:, 1:][real])
-        weights = list_weights(stage, listed, theirs, targets, scores.detach())
+        weights, shares = list_weights(stage, listed, theirs, targets, scores.detach())
         listed = listed[:, : stage.candidates]
-        return loss + stage.ranking_weight * ranking_loss(stage.loss, scores, listed, weights, others)
+        return loss + stage.ranking_weight * ranking_loss(stage.loss, scores, listed, shares * weights, others)
 
     return lesson
 
@@ -183,12 +183,17 @@ def unlike(items: Tensor, n_items: int) -> Tensor:
     return torch.multinomial(free, items.shape[1] - 1, replacement=True)
 
 
-def list_weights(stage: Distillation, listed: Tensor, theirs: Tensor, targets: Tensor, scores: Tensor) -> Tensor:
-    """[N, K] weights of the K items listed first: of their place, the cloud's confidence, consistency (eqs. 6-10).
+def list_weights(
+    stage: Distillation, listed: Tensor, theirs: Tensor, targets: Tensor, scores: Tensor
+) -> tuple[Tensor, Tensor]:
+    """([N, K] weights of the K items listed first, [N, 1] how much each list counts beside the others).
+
+    The weights are those of their place, the cloud's confidence and consistency (eqs. 6-10); rows sum to 1. Where
+    confidence is that in the item taken, it is one number a list, and lists that the cloud was surer of count more, by
+    what their weights summed to; else all count the same. Lists count 1 on the average.
 
     listed, theirs: [N, L] the cloud's lists and its scores, -1 where there are no more. targets: [N] what was taken.
-    scores: [N, items] the student's, as it is now. Rows sum to 1, as in the released code: every list counts the
-    same; where confidence is that in the item taken, one number a list, they do so on the average.
+    scores: [N, items] the student's, as it is now.
     """
     count = min(stage.candidates, listed.shape[1])
     there = listed[:, :count] >= 0
@@ -208,9 +213,9 @@ def list_weights(stage: Distillation, listed: Tensor, theirs: Tensor, targets: T
     weights = weights + stage.consistency_weight * consistency(listed[:, :count], scores)
     weights = weights * there
     sums = weights.sum(1, keepdim=True)
-    if stage.confidence == "truth" and stage.loss != "released":
-        sums = sums.mean()
-    return weights / sums.clamp(min=ALMOST_NOTHING)
+    differ = stage.confidence == "truth" and stage.loss != "released"
+    shares = sums / sums.mean().clamp(min=ALMOST_NOTHING) if differ else torch.ones_like(sums)
+    return weights / sums.clamp(min=ALMOST_NOTHING), shares
 
 
 def distances(theirs: Tensor, there: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def only(weight: str, **more: Any) -> Distillation:
 
 
 def test_places_weigh_what_the_paper_says() -> None:
-    weights = list_weights(only("position_weight"), TEN, torch.zeros(1, 10), torch.tensor([0]), torch.rand(1, 60))
+    weights, _ = list_weights(only("position_weight"), TEN, torch.zeros(1, 10), torch.tensor([0]), torch.rand(1, 60))
     told = [0.6321, 0.2326, 0.0856, 0.0315, 0.0116, 0.0043, 0.0016, 0.0006, 0.0002, 0.0001]
     assert weights[0].tolist() == pytest.approx(told, abs=5e-5)
 
@@ -65,7 +65,7 @@ def test_weights_together_are_those_of_the_released_code() -> None:
     scores[0, [3, 7, *range(50, 58)]] = 1
     told = [0.240, 0.120, 0.076, 0.159, 0.054, 0.051, 0.051, 0.150, 0.050, 0.050]
     for loss in ("softmax", "released"):
-        weights = list_weights(
+        weights, _ = list_weights(
             Distillation(loss=loss, confidence="candidate"), TEN, torch.zeros(1, 10), torch.tensor([0]), scores
         )
         assert weights[0].tolist() == pytest.approx(told, abs=6e-4)
@@ -90,11 +90,12 @@ def test_weights_of_a_list_add_up_to_one(count: int, length: int, scale: float, 
         "c": Distillation(candidates=count),
     }[which]
     listed, theirs = lists(5, length, scale, seed)
-    weights = list_weights(stage, listed, theirs, torch.arange(5), torch.randn(5, 60))
+    weights, shares = list_weights(stage, listed, theirs, torch.arange(5), torch.randn(5, 60))
     assert (weights >= 0).all()
     assert (weights[listed[:, :count] < 0] == 0).all()
-    sums = weights.sum(1)
-    torch.testing.assert_close(sums.mean() if which == "c" else sums, torch.ones(() if which == "c" else 5))
+    torch.testing.assert_close(weights.sum(1), torch.ones(5))
+    assert shares.mean().item() == pytest.approx(1, abs=1e-5)
+    assert (which == "c") or (shares == 1).all()
 
 
 def test_consistency_follows_the_student_as_it_changes() -> None:
@@ -104,7 +105,7 @@ def test_consistency_follows_the_student_as_it_changes() -> None:
     assert consistency(listed, before).tolist() == [[1, 0, 0]]
     assert consistency(listed, after).tolist() == [[0, 1, 1]]
     stage = Distillation(candidates=3, confidence="candidate")
-    weighed = [list_weights(stage, listed, torch.zeros(1, 3), torch.tensor([0]), each) for each in (before, after)]
+    weighed = [list_weights(stage, listed, torch.zeros(1, 3), torch.tensor([0]), each)[0] for each in (before, after)]
     assert not torch.equal(*weighed)
 
 
@@ -113,9 +114,9 @@ def test_confidence_tells_candidates_apart_however_far_away_they_are(scale: floa
     theirs = scale * torch.tensor([[-1.0, -2.0, -4.0, -5.0]])
     listed = torch.tensor([[5, 6, 7, 8]])
     given = (listed, theirs, torch.tensor([6]), torch.zeros(1, 60))
-    weights = list_weights(only("confidence_weight", confidence="candidate", candidates=4), *given)[0]
+    weights = list_weights(only("confidence_weight", confidence="candidate", candidates=4), *given)[0][0]
     assert torch.log(weights[0] / weights).tolist() == pytest.approx([0, 0.25, 0.75, 1], abs=1e-5)
-    released = list_weights(only("confidence_weight", candidates=4, loss="released"), *given)[0]
+    released = list_weights(only("confidence_weight", candidates=4, loss="released"), *given)[0][0]
     told = torch.exp(-torch.tensor([0.0, 1, 3, 4]) * scale) + 1e-8
     torch.testing.assert_close(released, told / told.sum())
 
@@ -130,8 +131,8 @@ def test_a_list_that_had_the_item_taken_high_counts_more() -> None:
     listed = torch.tensor([[5, 6, 7]]).repeat(4, 1)
     theirs = torch.tensor([[2.0, 1, 0]]).repeat(4, 1)
     stage = only("confidence_weight", candidates=2)
-    sums = list_weights(stage, listed, theirs, torch.tensor([5, 6, 7, 8]), torch.zeros(4, 60)).sum(1)
-    assert torch.log(sums[0] / sums).tolist() == pytest.approx([0, 0.5, 1, 1], abs=1e-5)
+    _, shares = list_weights(stage, listed, theirs, torch.tensor([5, 6, 7, 8]), torch.zeros(4, 60))
+    assert torch.log(shares[0] / shares)[:, 0].tolist() == pytest.approx([0, 0.5, 1, 1], abs=1e-5)
 
 
 def test_losses_are_those_of_their_formulas() -> None:
