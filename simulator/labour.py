@@ -1,9 +1,9 @@
 """The books of the cloud: what must hold of the work in every request log, checked after every run.
 
-Work is done by replicas that are there, every station keeps the laws of its kind (`simulator/stations.py`), what was kept
-had been made, busy time is the sum of service, and the bill is the price times what was used. Read from the request log
-and the cloud's accounts alone, a stretch of time after the other: requests are in the order of sending, and nothing
-happens to one before it is sent, so memory is needed for those that are open at a time.
+Work is done by replicas that are there, every station keeps the laws of its kind (`simulator/stations.py`), what a
+cache sends had been made, busy time is the sum of service, and the bill is the price times what was used. Read from the
+request log and the cloud's accounts alone, a stretch of time after the other: requests are in the order of sending, and
+nothing happens to one before it is sent, so memory is needed for those that are open at a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Stations are watched: a queue and the replicas that take from it, in batches or one request after the other.
 
-Nobody works on more than he may, no replica rests while work waits that it may take, nobody waits longer for a free slot
-than an iteration, and first come is first served where that is the rule. Looked at a stretch of time after the other.
+Nobody works on more than he may, no replica rests while work waits that it may take, nobody waits for a free slot
+longer than an iteration, and first come is first served where that is the rule. Looked at a stretch of time after the
+other.
 """
 
 from __future__ import annotations
