@@ -1,8 +1,7 @@
 """What a model is kept by and as: options for its use alone change nothing of what was learned."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -73,20 +72,9 @@ def test_a_model_to_be_measured_is_not_trained_for_that(
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in kept.state_dict().items())
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """As on a disk with so much room: whatever writes more to a file fails half way."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("room", [1_000, 12_000])
 def test_a_disk_that_is_full_while_a_model_is_trained_is_one_line_and_costs_nothing_else(
-    room: int, population: Population
+    room: int, population: Population, files_of_at_most: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     """Where safetensors fails, and where torch does, whose state of the optimiser is twice as large."""
     spec = SrmSpec(kind="gru4rec", width=8, layers=1, window=8, training=SHORT)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -112,20 +111,12 @@ def test_memory_does_not_grow_with_the_length_of_a_run(
     assert peaks[2] < 1.25 * peaks[1], peaks
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """As a disk that is full after so many bytes of any file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("size", [0, 20_000])
 def test_a_disk_that_is_full_leaves_no_half_of_a_cell(
-    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    size: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files_of_at_most: Callable[[int], AbstractContextManager[None]],
 ) -> None:
     r = result(world([40] * 30), policy("always"))
     with monkeypatch.context() as short:
