@@ -3,7 +3,6 @@
 import logging
 import os
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 from models import training
 from models.llms import causal
 from models.srms import build
-from models.srms.base import PAD
 from models.training import train
 from models.validation import Trainable, Validation
 from models.windows import Windows
@@ -35,35 +33,6 @@ def trained(population: Population, spec: Training = SHORT, key: str = "key") ->
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_every_position_of_the_history_is_as_often_a_target_as_any_other(population: Population) -> None:
-    windows = Windows(population, 8, 4, seed=0)
-    counts = np.zeros(len(population.behaviour.items))
-    for epoch in range(400):
-        windows.set_epoch(epoch)
-        for begin, length in zip(windows.begins, windows.lengths, strict=True):
-            counts[begin + 1 : begin + length] += 1
-    within = np.concatenate([np.arange(n) for n in population.behaviour.lengths])
-    ends = np.repeat(population.history_end, population.behaviour.lengths)
-    target = (within >= 1) & (within < ends)
-    assert not counts[~target].any()
-    for user in range(population.behaviour.n_users):
-        mine = counts[population.behaviour.offsets[user] :][1 : population.history_end[user]]
-        if len(mine):
-            assert mine.max() - mine.mean() < 6 * mine.mean() ** 0.5
-            assert mine.mean() - mine.min() < 6 * mine.mean() ** 0.5
-
-
-def test_batches_hold_the_windows_and_padding_to_their_right(population: Population) -> None:
-    windows = Windows(population, 8, 4, seed=0)
-    assert sorted(np.concatenate(windows.batches)) == list(range(len(windows.users)))
-    for rows, batch in zip(windows.batches, windows, strict=True):
-        for row, window, places in zip(rows, batch["items"], batch["places"], strict=True):
-            begin, length = windows.begins[row], windows.lengths[row]
-            assert window[:length].tolist() == population.behaviour.items[begin : begin + length].tolist()
-            assert window[:length].tolist() == population.behaviour.items[places[:length]].tolist()
-            assert (window[length:] == PAD).all()
 
 
 def test_learns_what_there_is_to_learn(population: Population) -> None:
@@ -199,48 +168,6 @@ def test_divergence_is_one_clear_line(population: Population) -> None:
         trained(population, Training(epochs=3, learning_rate=1e30, batch_size=8))
 
 
-def brute_ndcg(model: Trainable, population: Population) -> float:
-    gains = []
-    for user in range(population.behaviour.n_users):
-        stream = population.behaviour.stream(user).astype(np.int64)
-        for seen in range(max(1, int(population.history_end[user])), int(population.replay_from[user])):
-            start = int(model.contexts(np.array([seen]))[0])
-            state = model.encode(torch.from_numpy(stream[start:seen])[None])[:, -1]
-            scores = model.score_all(state)[0]
-            left = [item for item in range(60) if item not in set(stream[:seen].tolist())]
-            order = sorted(left, key=lambda item: (-float(scores[item]), item))
-            place = order.index(stream[seen]) + 1 if stream[seen] in left else 99
-            gains.append(1 / np.log2(place + 1) if place <= 10 else 0.0)
-    return float(np.mean(gains))
-
-
-MAKERS: list[Callable[[], Trainable]] = [
-    lambda: build(60, SPEC),
-    lambda: build(60, SPEC.model_copy(update={"kind": "gru4rec"})),
-    lambda: build(60, SPEC.model_copy(update={"kind": "din"})),
-    lambda: causal.build(60, CausalLlm(width=16, layers=1, heads=2, window=8)),
-]
-
-
-@pytest.mark.parametrize("make", MAKERS, ids=["sasrec", "gru4rec", "din", "causal"])
-@torch.no_grad()
-def test_validation_is_ndcg_over_the_whole_catalogue(make: Callable[[], Trainable], population: Population) -> None:
-    torch.manual_seed(1)
-    model = make()
-    model.eval()  # type: ignore[attr-defined]
-    mine = Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu"))
-    assert mine == pytest.approx(brute_ndcg(model, population), abs=1e-9)
-
-
-def test_a_model_that_tells_nothing_apart_gets_no_credit_for_ties(population: Population) -> None:
-    model = build(60, SPEC).eval()
-    torch.nn.init.zeros_(model.items.weight)
-    with torch.no_grad():
-        assert Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu")) == pytest.approx(
-            brute_ndcg(model, population), abs=1e-9
-        )
-
-
 def test_the_llm_trains_too_and_its_tied_table_survives(population: Population) -> None:
     spec = CausalLlm(width=16, layers=1, heads=2, window=8, dropout=0.1)
     model, facts = train(lambda: causal.build(60, spec), population, 8, SHORT, "llm", "training", silent=True)
@@ -248,10 +175,3 @@ def test_the_llm_trains_too_and_its_tied_table_survives(population: Population) 
     held = {parameter.data_ptr(): parameter.numel() for parameter in model.parameters()}
     assert facts.parameters == sum(held.values())
     assert facts.validation_ndcg_at_10 == Validation(population, 10_000).ndcg_at_10(model, torch.device("cpu"))
-
-
-def test_cut_off_at_a_limit_positions_are_spread_over_all_users(population: Population) -> None:
-    few = Validation(population, 10)
-    assert len(few) == 10
-    assert len(np.unique(few.streams)) == 10
-    assert Validation(population, 10_000).seen.sum() > few.seen.sum()
