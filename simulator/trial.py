@@ -44,9 +44,15 @@ def settings(variations: Sequence[str]) -> list[Setting]:
 def variant(file: str | Path, overrides: Sequence[str], setting: Setting, base: AnyScenario) -> AnyScenario:
     """The scenario in this setting. Raises `ScenarioError`, also where its outcomes would be others."""
     scenario = read(file, (*overrides, *setting))
-    for key in ("catalogue", "adaptation"):
+    for key in ("catalogue", "adaptation", "pushes"):
         if getattr(scenario.fleet, key) != getattr(base.fleet, key):
             raise ScenarioError(f"--vary {' '.join(setting)}: fleet.{key} decides what devices show; run it by itself")
+    most, wanted = base.fleet.interactions, scenario.fleet.interactions
+    if most is not None and (wanted is None or wanted > most):
+        raise ScenarioError(
+            f"--vary {' '.join(setting)}: expected no more than the scenario's own fleet.interactions, {most}, as all "
+            "settings share what is rehearsed for it"
+        )
     return scenario
 
 

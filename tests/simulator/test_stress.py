@@ -18,9 +18,10 @@ from analysis.queueing import mmc_timeouts
 from scenarios.errors import ScenarioError, UserError
 from simulator.commands.stress import command
 from simulator.commands.validate.worlds import poisson, simulate
+from simulator.experiment import read
 from simulator.hysteresis import STAIRS, Stairs, failing
 from simulator.stress import Cliff, search, stress
-from simulator.trial import settings
+from simulator.trial import settings, variant
 
 LOADS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -88,6 +89,16 @@ def test_settings_are_every_combination() -> None:
 def test_a_setting_that_would_change_the_models_is_refused(wrong: str) -> None:
     with pytest.raises(ScenarioError, match="--vary"):
         settings([wrong])
+
+
+@pytest.mark.parametrize("wrong", ["interactions=21", "interactions=null", "pushes.kind=scheduled"])
+def test_a_setting_for_which_nothing_was_rehearsed_is_refused(wrong: str) -> None:
+    """What a policy does after the last step of the rehearsal is not known: taken from there, it may never end."""
+    own = ("fleet.interactions=20",)
+    base = read("quickstart", own)
+    with pytest.raises(ScenarioError, match="--vary fleet"):
+        variant("quickstart", own, (f"fleet.{wrong}",), base)
+    assert variant("quickstart", own, ("fleet.interactions=5",), base).fleet.interactions == 5
 
 
 def test_stairs_tell_two_states_at_one_load_from_chance() -> None:
