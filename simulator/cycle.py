@@ -22,17 +22,18 @@ from simulator.outcomes import NOTHING, IntArray
 from simulator.request import Request
 from simulator.stage import Stage
 
-_STEP = 1 << 32
-"""A note is the step at which a sleeper asks, and this times one more than the cut of the list that it holds."""
+_CUT = 1 << 32
+"""A note is the step at which a sleeper asks, plus this times the place of the list that it holds: 0 is that of none,
+and 1 that of the list of cut 0."""
 
 
 class CyclingFleet(SleepingFleet):
-    """Devices whose cycles are usual ones nearly always."""
+    """Devices whose cycles are usual ones nearly always; see `fits` for when."""
 
     @staticmethod
     def fits(stage: Stage, foresight: Foresight) -> bool:
-        """Whether nothing but its own answers changes what a device does, each asks first of all, and it is known where
-        some ask then."""
+        """Whether nothing but its own answers changes what a device does, its first interaction asks, and a rehearsal
+        has found where devices ask next."""
         fleet = stage.world.fleet
         alone = all(each is None for each in (stage.caller, stage.departures, stage.pushes, stage.deadline))
         waits = fleet.flight == "single" and fleet.late_answers != "use"
@@ -51,7 +52,7 @@ class CyclingFleet(SleepingFleet):
         apart = self._apart.get(device)
         if apart is not None:
             return apart
-        held, step = note // _STEP - 1, note % _STEP
+        held, step = note // _CUT - 1, note % _CUT
         times, first, end = self.pace.clock(device)
         found = min(self.foresight.known_ask(device, step), end - first)
         after = times[first + step + 1] if found and first + step + 1 < end else NEVER
@@ -61,11 +62,11 @@ class CyclingFleet(SleepingFleet):
 
     def fetch(self, times: IntArray, devices: IntArray, notes: IntArray) -> list[Sleeper]:
         """See `simulator.clock.Sleepers`."""
-        pace, held, steps = self.pace, notes // _STEP - 1, notes % _STEP
+        pace, held, steps = self.pace, notes // _CUT - 1, notes % _CUT
         pace.make(devices)
         firsts, lengths = pace.firsts[devices], self._lengths[devices]
         found = np.minimum(self.foresight.known_asks(devices, steps), lengths)
-        usual = (found > 0) & (steps + 1 < lengths)
+        usual = (found > 0) & (steps + 1 < lengths)  # found is 0 where nobody has looked yet
         after = np.where(usual, pace.all[firsts + np.minimum(steps + 1, lengths - 1)], NEVER)
         rests = found == lengths
         then = pace.all[firsts + found - rests]
@@ -136,7 +137,7 @@ class Cycle(NamedTuple):
 
 
 def _note(held: int, step: int) -> int:
-    return (held + 1) * _STEP + step
+    return (held + 1) * _CUT + step
 
 
 def fleet_of(stage: Stage, foresight: Foresight) -> SleepingFleet:

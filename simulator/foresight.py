@@ -109,7 +109,8 @@ class Foresight:
     def known_asks(self, devices: IntArray, cuts: IntArray) -> IntArray:
         """[n] where each device asks next that asked for the list of this cut and holds it from the next step on.
 
-        The number of its steps, or more, where it does not; 0 where nobody has looked yet.
+        The number of its steps where it does not, or more, as its stream may be shorter than the rehearsal's; 0 where
+        nobody has looked yet.
         """
         places = self._demand.firsts[devices % self._streams] + cuts
         known = np.frombuffer(self._asks, np.dtype("i"))[places] * self.alike

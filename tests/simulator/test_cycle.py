@@ -13,11 +13,12 @@ from troubles import rough_worlds
 from worlds import outcomes, policy, world, worlds
 
 from scenarios.schema.fleet import Fleet
-from simulator.clock import PAGE, SECOND
+from simulator.clock import PAGE, SECOND, Sleeper
 from simulator.cycle import CyclingFleet
 from simulator.device import SleepingDevice
 from simulator.fleet import SleepingFleet
 from simulator.foresight import Foresight
+from simulator.outcomes import IntArray
 from simulator.policies.base import Policy
 from simulator.records import COLUMNS
 from simulator.rehearse import rehearse
@@ -51,14 +52,17 @@ def usual_worlds(draw: st.DrawFn) -> World:
     return replace(world, fleet=Fleet.model_validate(keys))
 
 
-def setting(world: World, policy: Policy, seed: int = 1) -> tuple[Stage, Foresight]:
+def setting(world: World, policy: Policy, seed: int = 1, rehearsed: World | None = None) -> tuple[Stage, Foresight]:
     stage = Stage.of(world, seed, None)
-    return stage, Foresight(policy, seed, rehearse(world, [policy], seed, outcomes(world)), stage.pushes)
+    rehearsed = rehearsed or world
+    return stage, Foresight(policy, seed, rehearse(rehearsed, [policy], seed, outcomes(rehearsed)), stage.pushes)
 
 
-def played(kind: type[SleepingFleet], world: World, policy: Policy, seed: int = 1) -> tuple[list[tuple[int, ...]], int]:
+def played(
+    kind: type[SleepingFleet], world: World, policy: Policy, seed: int = 1, rehearsed: World | None = None
+) -> tuple[list[tuple[int, ...]], int]:
     """The log of a run, a row a request, and when the last interaction was."""
-    stage, foresight = setting(world, policy, seed)
+    stage, foresight = setting(world, policy, seed, rehearsed)
     assert CyclingFleet.fits(stage, foresight) or world.lengths.max() == 1
     fleet = kind(stage, foresight)
     stage.play(fleet.end)
@@ -69,14 +73,31 @@ def played(kind: type[SleepingFleet], world: World, policy: Policy, seed: int = 
 @given(usual_worlds(), ALIKE, st.integers(0, 5), st.sampled_from([15, 20, 25, PAGE]), st.sampled_from([1, 2, 512]))
 @settings(max_examples=100, deadline=None)
 def test_laid_out_or_lived_through_is_the_same(world: World, policy: Policy, seed: int, page: int, chunk: int) -> None:
-    """Also where pages are so short that nearly every device sleeps till a later one, and where none does."""
-    with patch.multiple("simulator.clock", PAGE=page, FEW=2, CHUNK=chunk):
+    """Also where pages are so short that nearly every device sleeps till a later one, and where none does; laid out one
+    by one or together."""
+
+    def checked(fleet: CyclingFleet, times: IntArray, devices: IntArray, notes: IntArray) -> list[Sleeper]:
+        together = fetch(fleet, times, devices, notes)
+        each = zip(times.tolist(), devices.tolist(), notes.tolist(), strict=True)
+        assert together == [fleet.one(*one) for one in each]
+        return together
+
+    fetch = CyclingFleet.fetch
+    clock = patch.multiple("simulator.clock", PAGE=page, FEW=2, CHUNK=chunk)
+    with clock, patch.object(CyclingFleet, "fetch", checked):
         assert played(CyclingFleet, world, policy, seed) == played(SleepingFleet, world, policy, seed)
+
+
+def test_streams_may_be_shorter_than_those_rehearsed() -> None:
+    """As where the settings of a stress share a rehearsal."""
+    asks, long = policy("footrule", threshold=8.0), world([40, 25, 60], fleet={"devices": 9})
+    short = replace(long, fleet=long.fleet.model_copy(update={"interactions": 10}))
+    assert played(CyclingFleet, short, asks, rehearsed=long) == played(SleepingFleet, short, asks)
 
 
 def test_an_answer_of_the_moment_is_too_late_for_who_has_had_a_turn_in_it() -> None:
     """At 3 s the first device's user goes on, then the second device asks, whose request fills the batch of both."""
-    at_once = {
+    at_once: dict[str, Any] = {
         "batching": {"max_size": 2, "max_wait_ms": 10_000},
         "service": {"milliseconds": {1: 0, 2: 0}},
     }
