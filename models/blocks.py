@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +11,19 @@ import torch
 from torch import Tensor
 
 from models.adaptation import Adapter
-from models.catalogue import Part, by_popularity
+from models.catalogue import Part
 from models.fusion import fuse, rank_in
 from models.generators.base import Generator
 from models.held import OWN, Held, HeldSince
-from models.lists import Kept, best, lists_after
+from models.lists import Kept, lists_after
 from models.llms.base import Llm
-from models.outcomes import rounded
-from models.ranking import consumed, places
+from models.outcomes import Tell, rounded
+from models.own_part import CELLS, OwnPart
+from models.ranking import consumed
 from models.reading import spans
 from models.signals import OF_CATALOGUE, Signal
 from models.srms.base import Srm
-from models.states import States
+from models.states import States, Steps
 from scenarios.behaviour import Behaviour, IntArray
 from scenarios.schema.fleet import Fusion
 
@@ -30,12 +31,9 @@ TRIPLES = 8192
 """(user, cut, step) in a batch: their lists' scores then stay in the processor's caches."""
 KEPT = 16_000_000
 """Items of lists that are remembered for further steps that may see them: 128 MB."""
-CELLS = 4_000_000
-"""Scores of a whole catalogue in a batch, unless these are fewer than `ROWS` catalogues."""
 ROWS = 16
-"""Of a large catalogue, so that its vectors are not read from memory for a few lists only."""
+"""Lists that are made together, be their catalogue ever so large: its vectors are not read for a few lists only."""
 
-Tell = Callable[[int], object]
 FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
@@ -70,24 +68,18 @@ class Blocks:
         adapter: Adapter | None = None,
         generator: Generator | None = None,
     ) -> None:
-        self._items, self._streams = behaviour.items, behaviour.offsets[:-1]
-        self._first, self._steps = first, steps
+        self._steps = Steps(behaviour.items, behaviour.offsets[:-1], first, steps)
         self._srm, self._llm, self._fusion, self._part = srm, llm, fusion, part
         self._length = min(list_length, behaviour.n_items)
         self._signals = signals
-        self._own = 0 if OF_CATALOGUE.isdisjoint(signals) else min(OWN, part.vectors)
         self._device = srm.items.weight.device
-        self._base = np.cumsum(steps) - steps
-        self._column_of = np.full(behaviour.n_items, -1)
-        self._column_of[part.ids] = np.arange(len(part.ids))
-        self._on_device = States(srm, self._base, steps, adapter)
+        self._on_device = States(srm, self._steps, adapter)
+        kept = 0 if OF_CATALOGUE.isdisjoint(signals) else OWN
+        self._own = OwnPart(part, srm, self._steps, self._on_device, behaviour.n_items, self._length, kept)
         self._generator = generator
-        self._in_cloud = [] if llm is None else [States(llm, self._base, steps)]
+        self._in_cloud = [] if llm is None else [States(llm, self._steps)]
         self._kept = Kept(int(steps.sum()), self._length, KEPT // self._length, srm.items.weight)
-        self._read = [] if generator is None else [States(generator.cloud, self._base, steps)]
-        self._best = torch.full((int(steps.sum()), self._own), -1, dtype=torch.int32, device=self._device)
-        self._odds = torch.zeros(self._best.shape, dtype=srm.items.weight.dtype, device=self._device)
-        self._known = np.zeros(len(steps), np.bool_)
+        self._read = [] if generator is None else [States(generator.cloud, self._steps)]
 
     @torch.no_grad()
     def held(
@@ -104,7 +96,7 @@ class Blocks:
         dtype = np.float64 if self._srm.items.weight.dtype == torch.float64 else np.float32
         signals: dict[str, FloatArray] = {name: np.zeros(counts.sum(), dtype) for name in self._signals}
         self._encode(users)
-        self._choose(users)
+        self._own.choose(users)
         # Runs of few lengths, so that batches are large: a shorter one repeats its last step. The length follows from
         # the run alone, not from the others in its batch, as the last bit of a score may follow from the length.
         sizes = np.where(skipped > 0, rounded(counts), 1 + rounded(counts - 1))
@@ -135,17 +127,17 @@ class Blocks:
         """
         size = len(ages)
         last = (stops - cuts - 1)[:, None]
-        begins = self._base[users] + cuts
+        begins = self._steps.base[users] + cuts
         steps = (begins[:, None] + np.minimum(ages, last)).ravel()
         states = self._on_device.at(steps)
         runs = states.view(len(users), size, *states.shape[1:])
         if self._generator is not None:
             (read,) = self._read
             runs = self._generator.personal(self._generator.generate(read.at(begins)), runs)
-        ids, llm = self._lists(users, cuts) if self._in_cloud else self._own_lists(users, cuts, runs[:, 0])
+        ids, llm = self._lists(users, cuts) if self._in_cloud else self._own.lists(users, cuts, runs[:, 0])
         srm = self._srm.score_runs(runs, ids.clamp(min=0))
         span = np.arange(int(ages[-1]) + 1)
-        taken = self._tensor(self._items[self._at(users, cuts)[:, None] + np.minimum(span, last)])
+        taken = self._tensor(self._steps.items[self._steps.at(users, cuts)[:, None] + np.minimum(span, last)])
         run, step, column = (ids.int()[:, None, :] == taken[:, :, None]).nonzero(as_tuple=True)
         # [R, L] after how many clicks an item is first taken, more than there are where it is not. It is left at a step
         # if it was not taken at an earlier one; what was consumed before is in no list.
@@ -160,7 +152,7 @@ class Blocks:
             ranks = self._fused_ranks(held, (run * size + seen)[there], column[there])
         else:
             whose, when = np.repeat(users, size), (cuts[:, None] + np.minimum(ages, last)).ravel()
-            ranks = self._own_ranks(whose, when, runs.flatten(0, 1))
+            ranks = self._own.ranks(whose, when, runs.flatten(0, 1))
         if not self._signals:
             return Made(ranks, {})
         since = self._since(users, held, ids, states, first, age, steps)
@@ -189,7 +181,7 @@ class Blocks:
 
         when = first[:, None, :]
         taken = when.where(when < age[:, None], -1).flatten(0, 1)
-        own = self._best[self._tensor(steps)].long()
+        own = self._own.best[self._tensor(steps)].long()
         return HeldSince(
             held.llm,
             held.srm,
@@ -201,12 +193,12 @@ class Blocks:
             state=states,
             state_then=of_first(states),
             lacks=(own >= 0) & ~_left_in(held.left, ids, own),
-            odds=self._odds[self._tensor(steps)],
+            odds=self._own.odds[self._tensor(steps)],
         )
 
     def _lists(self, users: IntArray, cuts: IntArray) -> tuple[Tensor, Tensor]:
         """([R, L] ids best first, -1 where there are no more; [R, L] scores, 0 there)."""
-        places = self._tensor(self._base[users] + cuts)
+        places = self._tensor(self._steps.base[users] + cuts)
         kept = self._kept.has(places)
         known, new = torch.nonzero(kept)[:, 0], torch.nonzero(~kept)[:, 0]
         if not len(new):
@@ -228,31 +220,25 @@ class Blocks:
         (in_cloud,) = self._in_cloud
         made = []
         for chunk in np.array_split(np.arange(len(users)), -(-len(users) // max(CELLS // self._llm.n_items, ROWS))):
-            states = in_cloud.at(self._base[users[chunk]] + cuts[chunk])
-            begins = self._streams[users[chunk]]
-            rows, gone = map(self._tensor, consumed(self._items, begins, self._at(users[chunk], cuts[chunk])))
+            states = in_cloud.at(self._steps.base[users[chunk]] + cuts[chunk])
+            begins = self._steps.streams[users[chunk]]
+            rows, gone = map(
+                self._tensor, consumed(self._steps.items, begins, self._steps.at(users[chunk], cuts[chunk]))
+            )
             made.append(lists_after(self._llm, states, rows, gone, self._length))
         ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
         return ids, scores
 
-    def _own_lists(self, users: IntArray, steps: IntArray, states: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from the device's own part of the catalogue, by [R, width] states at these steps."""
-        made = []
-        for chunk in self._in_parts(len(users)):
-            columns, scores = best(self._own_scores(users[chunk], steps[chunk], states[chunk]), self._length)
-            made.append((self._tensor(self._part.ids)[columns], scores))
-        ids, scores = (torch.cat(column) for column in zip(*made, strict=True))
-        there = scores > -torch.inf
-        return ids.where(there, -1), scores.where(there, 0)
-
     def states(self, users: IntArray, steps: IntArray) -> Tensor:
         """[N, ...] states of the device's model before these steps of users whose outcomes were made."""
-        return self._on_device.at(self._base[users] + steps)
+        return self._on_device.at(self._steps.base[users] + steps)
 
     @torch.no_grad()
     def taken(self, users: IntArray, steps: IntArray) -> Tensor:
         """[N, width] vectors of the items taken at these steps."""
-        vectors: Tensor = self._srm.items(self._tensor(self._items[self._at(users, steps)].astype(np.int64)))
+        vectors: Tensor = self._srm.items(
+            self._tensor(self._steps.items[self._steps.at(users, steps)].astype(np.int64))
+        )
         return vectors
 
     @torch.no_grad()
@@ -262,74 +248,13 @@ class Blocks:
         No user twice.
         """
         if not self._part.vectors:
-            return self._most_popular(users, stops, tell)
-        self._on_device.encode(users, self._items, self._streams, self._first, self._device)
-        return self._own_ranks(np.repeat(users, stops), spans(np.zeros_like(stops), stops), None, tell)
-
-    def _most_popular(self, users: IntArray, stops: IntArray, tell: Tell | None) -> npt.NDArray[np.uint16]:
-        """The same where the device holds no vectors."""
-        ranks = np.zeros(stops.sum(), np.uint16)
-        for user, stop, end in zip(users.tolist(), stops.tolist(), np.cumsum(stops).tolist(), strict=True):
-            stream, first = self._items[self._streams[user] :], int(self._first[user])
-            ranks[end - stop : end] = self._shown(by_popularity(self._part.places, stream, first, first + stop))
-            if tell is not None:
-                tell(stop)
-        return ranks
-
-    def _shown(self, ranks: IntArray) -> IntArray:
-        """The same, 0 where a list ends before."""
-        return np.where(ranks <= self._length, ranks, 0)
-
-    def _own_ranks(
-        self, users: IntArray, steps: IntArray, states: Tensor | None, tell: Tell | None = None
-    ) -> npt.NDArray[np.uint16]:
-        """[N] ranks in the device's own part of the catalogue, by these states or those of its model alone."""
-        ranks = np.zeros(len(users), np.uint16)
-        for chunk in self._in_parts(len(users)):
-            scores = self._own_scores(users[chunk], steps[chunk], None if states is None else states[chunk])
-            target = self._column_of[self._items[self._at(users[chunk], steps[chunk])]]
-            rank = places(scores, self._tensor(np.maximum(target, 0))).cpu().numpy()
-            ranks[chunk] = self._shown(np.where(target >= 0, rank, 0))
-            if tell is not None:
-                tell(len(chunk))
-        return ranks
-
-    def _choose(self, users: IntArray) -> None:
-        """Find the device's own best items before every step of these users, where a signal asks for them."""
-        users = np.unique(users)
-        users = users[~self._known[users]]
-        if not self._own or not len(users):
-            return
-        self._known[users] = True
-        counts = self._steps[users]
-        rows, steps = np.repeat(users, counts), spans(np.zeros_like(counts), counts)
-        for chunk in self._in_parts(len(rows)):
-            scores = self._own_scores(rows[chunk], steps[chunk])
-            columns, values = best(scores, self._own)
-            at = self._tensor(self._base[rows[chunk]] + steps[chunk])
-            self._best[at] = self._tensor(self._part.ids)[columns].where(values > -torch.inf, -1).int()
-            self._odds[at] = (values - scores.logsumexp(1, keepdim=True)).exp()
-
-    def _in_parts(self, rows: int) -> list[IntArray]:
-        """Rows in batches that score the device's own part of the catalogue."""
-        return np.array_split(np.arange(rows), max(1, -(-rows * len(self._part.ids) // CELLS)))
-
-    def _own_scores(self, users: IntArray, steps: IntArray, states: Tensor | None = None) -> Tensor:
-        """[N, part] the device's own scores of what it holds of the catalogue; -inf for what the user has consumed."""
-        states = self._on_device.at(self._base[users] + steps) if states is None else states
-        scores = self._srm.score(states, self._tensor(self._part.ids)[None])
-        of, gone = consumed(self._items, self._streams[users], self._at(users, steps))
-        columns = self._column_of[gone]
-        scores[self._tensor(of[columns >= 0]), self._tensor(columns[columns >= 0])] = -torch.inf
-        return scores
+            return self._own.popular(users, stops, tell)
+        self._on_device.encode(users, self._device)
+        return self._own.ranks(np.repeat(users, stops), spans(np.zeros_like(stops), stops), None, tell)
 
     def _encode(self, users: IntArray) -> None:
         for states in (self._on_device, *self._in_cloud, *self._read):
-            states.encode(users, self._items, self._streams, self._first, self._device)
-
-    def _at(self, users: IntArray, steps: IntArray) -> IntArray:
-        """Place in the flat array of a step's item, which ends what was seen before the step."""
-        return self._streams[users] + self._first[users] + steps
+            states.encode(users, self._device)
 
     def _tensor(self, values: IntArray) -> Tensor:
         return torch.from_numpy(values).to(self._device)

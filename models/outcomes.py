@@ -20,6 +20,8 @@ from scenarios.cache import outcomes_limit, trim
 if TYPE_CHECKING:
     from models.blocks import Blocks
 
+Tell = Callable[[int], object]
+"""Takes how many more outcomes are made."""
 NOTHING = -1
 """The cut of a device that holds no list."""
 SHORTEST = 3
@@ -99,9 +101,7 @@ class OutcomeStore:
             for piece in np.split(np.arange(len(rows := self._row[users] + cuts)), _edges(lengths)):
                 self._make(rows[piece], users[piece], cuts[piece], lengths[piece], bar.update)
 
-    def _make(
-        self, rows: IntArray, users: IntArray, cuts: IntArray, lengths: IntArray, tell: Callable[[int], object]
-    ) -> None:
+    def _make(self, rows: IntArray, users: IntArray, cuts: IntArray, lengths: IntArray, tell: Tell) -> None:
         if self._blocks is None:
             self._blocks = self._open_models()
         none = cuts == NOTHING

@@ -27,6 +27,7 @@ MAKING = (
     "held.py",
     "lists.py",
     "outcomes.py",
+    "own_part.py",
     "recommenders.py",
     "states.py",
 )

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from models import generators, learned, lsc4rec_code, trained, weights
+from models import generators, learned, lsc4rec_code, opened, weights
 from models.catalogue import Part
 from models.generators.wire import parameter_bytes
 from models.layer import Layer
 from models.learned.kept import learned_once
 from models.lsc4rec_code import Batches
 from models.oracle import PREFIX, Oracle
-from models.outcomes import OutcomeStore
+from models.outcomes import OutcomeStore, Tell
 from models.signals import Signal, signal
 from models.stages import changed_bytes
 from models.trained import Announce
@@ -34,7 +34,7 @@ from scenarios.schema.recommenders import CausalLlm, LocalLlm
 from scenarios.schema.recommenders import Recommenders as Spec
 
 if TYPE_CHECKING:
-    from models.blocks import Blocks, Tell
+    from models.blocks import Blocks
     from models.generators.base import Generator
     from models.live import Live, LiveVersions
     from models.llms.base import Llm
@@ -251,11 +251,11 @@ class Recommenders:
         llm: Llm | None = None
         generator: Generator | None = None
         if self.spec.llm is not None and self.llm_key is not None:
-            llm = trained.open_llm(items, self.spec.llm, self.llm_key).to(kind)
+            llm = opened.open_llm(items, self.spec.llm, self.llm_key).to(kind)
         if self.spec.generator is not None:
             generator = generators.open_generator(items, self.spec.srm, self.spec.generator, self.srm_key).to(kind)
             return generator.backbone, llm, generator
-        srm: Srm = trained.open_srm(items, self.spec.srm, self.srm_key).to(kind)
+        srm: Srm = opened.open_srm(items, self.spec.srm, self.srm_key).to(kind)
         return srm, llm, None
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A scenario's models: the key that each is kept by, how it is made, and its training, which happens once.
+"""A scenario's models: the key that each is kept by, and its training, which happens once.
 
 What one command has trained, all have. Nothing here imports torch until a model is made, so that a run whose outcomes
 are all stored stays quick.
@@ -15,6 +15,7 @@ from filelock import FileLock
 from models import stages, weights
 from models.catalogue import LARGE
 from models.llms.located import fetched, located
+from models.opened import open_llm, open_srm, untrained
 from scenarios.cache import content_key, home
 from scenarios.errors import ModelError, UserError, WriteError
 from scenarios.population import Population
@@ -101,7 +102,7 @@ def train_once(population: Population, spec: SrmSpec | LlmSpec, label: str, anno
     def make() -> tuple[Any, weights.Facts]:
         from models.training import train
 
-        maker = _maker(population, spec, announce)
+        maker = untrained(population, spec, announce)
         return train(maker, population, spec.window, spec.training, name, label, silent=not progress)
 
     once(name, make, announce)
@@ -222,76 +223,6 @@ def _of_a_disk(error: Exception) -> bool:
     return any(each in str(error) for each in said.get(type(error), ()))
 
 
-def _maker(
-    population: Population, spec: SrmSpec | CausalLlm | PretrainedLlm | T5Llm, announce: Announce
-) -> Callable[[], Any]:
-    """What makes it, untrained."""
-    from models.sampling import economical
-
-    items = population.behaviour.n_items
-    match spec:
-        case SrmSpec():
-            from models import srms
-
-            return lambda: economical(srms.build(items, spec), population)
-        case PretrainedLlm():
-            from models.llms import pretrained
-
-            return lambda: pretrained.build(population.behaviour, spec, announce)
-        case CausalLlm():
-            from models.llms import causal
-
-            return lambda: economical(causal.build(items, spec), population)
-        case T5Llm():
-            from models.llms import naming, t5
-
-            codes = naming.item_codes(population, spec, announce)
-            return lambda: t5.build(codes, spec)
-        case _:
-            assert_never(spec)
-
-
-def open_srm(n_items: int, spec: SrmSpec, name: str) -> Srm:
-    """The device's model that is kept under this key, not in training. Raises `ModelError`."""
-    from models import srms
-
-    model = srms.build(n_items, spec)
-    weights.load(model, weights.path_of(name))
-    return model.eval()
-
-
-def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
-    """The cloud's model that is kept under this key, or the local one, not in training. Raises `ModelError`."""
-    match spec:
-        case LocalLlm():
-            from models.llms import local_causal
-
-            return local_causal.load(n_items, spec)
-        case LocalT5():
-            from models.llms import local_t5
-
-            return local_t5.load(n_items, spec)
-        case PretrainedLlm():
-            from models.llms import pretrained
-
-            return pretrained.open_tuned(n_items, spec, weights.path_of(name))
-        case CausalLlm():
-            from models.llms import causal
-
-            tokens = causal.build(n_items, spec)
-            weights.load(tokens, weights.path_of(name))
-            return tokens.eval()
-        case T5Llm():
-            from models.llms import t5
-
-            # By the codes that it was trained with: another machine might make others of the same vectors.
-            codes = t5.build(t5.kept_codes(weights.path_of(name)), spec)
-            weights.load(codes, weights.path_of(name))
-            return codes.eval()
-        case _:
-            assert_never(spec)
-
-
 def sized(population: Population, spec: LlmSpec, announce: Announce) -> Llm:
     """The cloud's model for what its size costs alone: as it lies there, untrained where nobody has trained it yet."""
     if isinstance(spec, PretrainedLlm):
@@ -299,7 +230,7 @@ def sized(population: Population, spec: LlmSpec, announce: Announce) -> Llm:
     name = key(population, spec)
     if isinstance(spec, LocalLlm | LocalT5) or weights.read_facts(name) is not None:
         return open_llm(population.behaviour.n_items, spec, name)
-    model: Llm = _maker(population, spec, announce)().eval()
+    model: Llm = untrained(population, spec, announce)().eval()
     return model
 
 

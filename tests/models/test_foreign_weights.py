@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from models import generators, trained, training, weights
 from models.llms.checkpoint import open_network
+from models.opened import open_srm
 from models.srms import build
 from models.training import train
 from models.validation import Validation
@@ -215,7 +216,7 @@ def test_what_a_stage_or_a_generator_left_is_opened_as_it_was_or_not_at_all(
     def opened(n_items: int, width: int) -> torch.nn.Module:
         other = srm.model_copy(update={"width": width})
         if generator is None:
-            return trained.open_srm(n_items, other, name)
+            return open_srm(n_items, other, name)
         return generators.open_generator(n_items, other, generator, name)
 
     def line(n_items: int = 60, width: int = 8) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import accelerator, trained, training, weights
+from models import accelerator, opened, trained, training, weights
 from models.llms import causal
 from models.prepare import prepare
 from models.recommenders import Recommenders
@@ -116,7 +116,7 @@ def test_a_t5_is_opened_with_the_codes_that_it_was_trained_with(
     path = weights.path_of(first.llm_key)
     path.write_bytes(weights.path_of(first.srm_key).read_bytes())
     with pytest.raises(ModelError, match="no weights of a T5"):
-        trained.open_llm(population.behaviour.n_items, of_text, first.llm_key)
+        opened.open_llm(population.behaviour.n_items, of_text, first.llm_key)
 
 
 def test_a_damaged_weights_file_is_said_and_trained_anew(

@@ -8,9 +8,10 @@ import torch
 
 from models import training
 from models.evaluation import burden
+from models.opened import open_srm
 from models.prepare import prepare
 from models.srms.base import Srm
-from models.trained import key, open_srm, sized, train_srm, trained
+from models.trained import key, sized, train_srm, trained
 from models.weights import path_of
 from scenarios.errors import WriteError
 from scenarios.population import Population

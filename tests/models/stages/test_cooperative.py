@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import srms
+from models.opened import open_llm, open_srm
 from models.srms.base import Srm as Model
 from models.stages.cooperative import over_lists, recombined
 from models.stages.course import Course
 from models.stages.teacher_lists import teacher_lists
-from models.trained import open_llm, open_srm, train_once, train_srm
+from models.trained import train_once, train_srm
 from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, Srm
 from scenarios.schema.stages import Cooperative

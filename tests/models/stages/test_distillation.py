@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models import srms
+from models.opened import open_srm
 from models.srms.base import PAD
 from models.stages import distillation
 from models.stages.distillation import (
@@ -28,7 +29,7 @@ from models.stages.distillation import (
     ranking_loss,
     unlike,
 )
-from models.trained import open_srm, train_srm
+from models.trained import train_srm
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.pretrained import PretrainedLlm
@@ -203,7 +204,8 @@ def test_the_student_comes_nearer_to_what_the_cloud_lists(population: Population
 
     Whether it scores items by a dot product or one by one.
     """
-    from models.trained import open_llm, train_once
+    from models.opened import open_llm
+    from models.trained import train_once
 
     long = Training(epochs=3, patience=3, batch_size=8, learning_rate=0.02)
     llm = open_llm(60, LLM, train_once(population, LLM, "training", print, progress=False))

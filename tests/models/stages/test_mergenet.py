@@ -9,11 +9,12 @@ from torch import nn
 
 from models import srms
 from models.llms import causal
+from models.opened import open_srm
 from models.stages import CONTROLS, REWRITTEN, SHAPES, changed_bytes, control, mergenet
 from models.stages.mergenet import displacement, learn, rewritten, source
 from models.stages.parameter_adapter import Adapter, CrossAttention, low_rank, noise_like, rms
 from models.trained import key as plain_key
-from models.trained import open_srm, train_srm
+from models.trained import train_srm
 from models.training import train
 from models.weights import path_of
 from scenarios.cache import home

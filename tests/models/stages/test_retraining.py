@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from models.opened import open_srm
 from models.stages.retraining import newer
-from models.trained import open_srm, train_srm
+from models.trained import train_srm
 from scenarios.behaviour import build as behaviour_of
 from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, Srm
