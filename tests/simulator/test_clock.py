@@ -94,7 +94,7 @@ def test_who_sleeps_wakes_in_the_order_of_devices_after_all_else(
             put(0, *each)
         clock.play(lambda: None)
     assert seen == sorted(seen)
-    assert len(seen) == (len(first) + len(then) if first else 0)
+    assert len(seen) == clock.moments == (len(first) + len(then) if first else 0)
     assert clock.over
 
 
