@@ -53,7 +53,7 @@ def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
         case LocalLlm():
             return ("llms/causal.py", "llms/local_causal.py", "llms/checkpoint.py")
         case PretrainedLlm():
-            return ("llms/causal.py", "llms/pretrained.py", "llms/tuning.py", "text.py")
+            return ("llms/causal.py", "llms/pretrained.py", "llms/tuning.py", "llms/vocabulary.py", "text.py")
         case T5Llm():
             return (*T5, *CODES[spec.item_ids])
         case LocalT5():

@@ -23,7 +23,7 @@ def item_vectors(llm: Llm) -> Tensor:
             table: Tensor = llm.network.get_input_embeddings().weight[: llm.n_items]
             return table.clone()
         case Pretrained():
-            return llm.items.weight.clone()
+            return llm.vocabulary.items.clone()
         case T5() if llm.item_tokens.shape[1] == 1:
             own: Tensor = llm.network.get_input_embeddings().weight[llm.item_tokens[:, 0].long()]
             return own.clone()

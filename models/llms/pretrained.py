@@ -1,10 +1,11 @@
-"""A causal language model that has learned words, and learns items: each has a vector of its own beside the words'.
+"""A causal language model that has learned words, and learns items: each becomes a token of its vocabulary.
 
-An item is read, and said, by its vector, which begins as the mean of the words' vectors in its title (Hewitt,
+An item is read, and said, by its token's vector, which begins as the mean of the words' vectors in its title (Hewitt,
 Initializing new word embeddings for pretrained language models, 2021); so no item is taken for a word, and what the
 network knows of a title's words is where it starts from. The vectors are tuned on the histories, and adapters in the
-network or all of it with them. Every history begins with a vector that stands where the network is used to see a text
-begin: whatever comes first, such networks look at as a place to rest, and read badly.
+network or all of it with them; words stay what they were, and a prompt can be written in them. Every history begins
+with a token that stands where the network is used to see a text begin: whatever comes first, such networks look at as
+a place to rest, and read badly.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from models.llms.causal import context_starts
 from models.llms.checkpoint import FAULTS, open_network, open_tokenizer
 from models.llms.located import KEY, located
 from models.llms.tuning import choose_tuned, frozen, in_halves, keep_layers
+from models.llms.vocabulary import Vocabulary
 from models.srms.base import PAD
 from models.text import token_means
 from scenarios.behaviour import Behaviour, IntArray
@@ -43,22 +45,24 @@ UNTITLED = 0.1
 class Pretrained(nn.Module):
     """The model, how it is tuned, and the candidate lists that it gives.
 
-    network: without its table of words and its head. untuned: how many of its weights are frozen. said: whether items
-    are said by other vectors than they are read by, as words are where input and output have a table each. base:
-    SHA-256 of the network's files. halves: whether it computes in bfloat16.
+    network: without its head, and with a `Vocabulary`. untuned: how many of its weights are frozen. prompt: tokens
+    that every history is read after. said: whether items are said by other vectors than they are read by, as words are
+    where input and output have a table each. base: SHA-256 of the network's files. halves: whether it computes in
+    bfloat16.
     """
 
     JUDGED: ClassVar[int] = 1_000
     base: Tensor
     spread: Tensor
     shift: Tensor
+    before: Tensor
 
     def __init__(
         self,
         network: Any,
         untuned: int,
         n_items: int,
-        width: int,
+        prompt: Sequence[int],
         said: bool,
         spec: PretrainedLlm,
         base: str,
@@ -67,12 +71,18 @@ class Pretrained(nn.Module):
         super().__init__()
         self.network, self.untuned = network, untuned
         self.n_items, self.window, self.dropout, self.halves = n_items, spec.window, spec.dropout, halves
-        self.items = nn.Embedding(n_items, width)
+        width = self.vocabulary.added.embedding_dim
         self.said = nn.Embedding(n_items, width) if said else None
-        self.begin = nn.Parameter(torch.zeros(width))
+        self.register_buffer("before", torch.tensor([self.vocabulary.begin, *prompt]), persistent=False)
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("shift", torch.zeros(width))
         self.register_buffer(BASE, torch.tensor(list(bytes.fromhex(base)), dtype=torch.uint8))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that the network reads."""
+        table: Vocabulary = self.network.get_input_embeddings()
+        return table
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """What is not tuned is shared."""
@@ -88,12 +98,12 @@ class Pretrained(nn.Module):
         return functional.dropout(states, self.dropout, self.training)
 
     def _hidden(self, items: Tensor) -> Tensor:
-        vectors: Tensor = self.items(items.clamp(min=0))
+        vectors: Tensor = self.vocabulary(self.vocabulary.n_words + items.clamp(min=0))
         vectors = functional.dropout(vectors, self.dropout, self.training)
-        read = torch.cat([self.begin.expand(len(items), 1, -1), vectors], 1)
+        read = torch.cat([self.vocabulary(self.before).expand(len(items), -1, -1), vectors], 1)
         with torch.autocast(read.device.type, torch.bfloat16, enabled=self.halves):
             hidden: Tensor = self.network(inputs_embeds=read, use_cache=False).last_hidden_state
-        return hidden[:, 1:].to(vectors.dtype)
+        return hidden[:, len(self.before) :].to(vectors.dtype)
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -103,7 +113,7 @@ class Pretrained(nn.Module):
         learned far more slowly than what is popular. Afterwards both parts are about sqrt(width) long.
         """
         some = torch.randint(self.n_items, (SETTLED, self.window), generator=torch.Generator().manual_seed(0))
-        hidden = self._hidden(some.to(self.begin.device)).flatten(0, 1)
+        hidden = self._hidden(some.to(self.before.device)).flatten(0, 1)
         mean = hidden.mean(0)
         self.spread.copy_((hidden - mean).square().mean().sqrt())
         self.shift.copy_(len(mean) ** 0.5 * functional.normalize(mean, dim=0) - mean / self.spread)
@@ -114,8 +124,8 @@ class Pretrained(nn.Module):
 
     def score_all(self, states: Tensor) -> Tensor:
         """[N, width] states -> [N, n_items] logits of the next item."""
-        table = self.items if self.said is None else self.said
-        logits: Tensor = states @ table.weight.T
+        table = self.vocabulary.items if self.said is None else self.said.weight
+        logits: Tensor = states @ table.T
         return logits * float(states.shape[-1] ** -0.25)
 
     def loss(self, items: Tensor) -> Tensor:
@@ -132,7 +142,7 @@ class Pretrained(nn.Module):
         made = []
         for history in histories:
             start = int(self.contexts(np.array([len(history)]))[0])
-            ids = torch.as_tensor(np.asarray(history[start:], np.int64), device=self.begin.device)[None]
+            ids = torch.as_tensor(np.asarray(history[start:], np.int64), device=self.before.device)[None]
             logits = self.score_all(self.encode(ids)[:, -1])[0].double().cpu().numpy()
             fresh = np.setdiff1d(np.arange(self.n_items), history)
             best = fresh[np.argsort(-logits[fresh], kind="stable")][:length]
@@ -149,29 +159,30 @@ def build(behaviour: Behaviour, spec: PretrainedLlm, announce: Callable[[str], N
     tokenizer = open_tokenizer(folder, KEY)
     network, base = _open(folder)
     read, said = _tables(network)
-    model = _around(network, behaviour.n_items, spec, base, in_halves(spec, read.shape[1], announce))
+    model = _around(network, behaviour.n_items, folder, spec, base, in_halves(spec, read.shape[1], announce))
     titles = [str(title).strip() for title in behaviour.catalogue["title"]]
     with torch.no_grad():
-        model.items.weight.copy_(_first_vectors(read, tokenizer, titles, folder))
+        model.vocabulary.items.copy_(_first_vectors(read, tokenizer, titles, folder))
         if model.said is not None:
             model.said.weight.copy_(_first_vectors(said, tokenizer, titles, folder))
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        model.begin.copy_(read.mean(0) if begin is None else read[begin])
+        model.vocabulary.added.weight[-1].copy_(read.mean(0) if begin is None else read[begin])
     model.eval().settle()
     return model
 
 
 def open_tuned(n_items: int, spec: PretrainedLlm, path: Path) -> Pretrained:
     """The model whose tuned part a weights file holds, in float32. Raises `ModelError` where that does not fit."""
-    network, base = _open(located(spec.model))
-    model = _around(network, n_items, spec, base, halves=False)
+    folder = located(spec.model)
+    network, base = _open(folder)
+    model = _around(network, n_items, folder, spec, base, halves=False)
     try:
         with safe_open(path, framework="pt") as file:
             tuned_on = bytes(file.get_tensor(BASE).tolist()).hex()
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: truncated or no weights of a tuned language model ({error})") from error
     if tuned_on != base:
-        raise ModelError(f"{path}: was tuned on another network than the one in {located(spec.model)}, or that changed")
+        raise ModelError(f"{path}: was tuned on another network than the one in {folder}, or that changed")
     weights.load(model, path)
     return model.eval()
 
@@ -187,27 +198,37 @@ def _tables(network: Any) -> tuple[Tensor, Tensor]:
     return network.get_input_embeddings().weight, network.get_output_embeddings().weight
 
 
-def _around(whole: Any, n_items: int, spec: PretrainedLlm, base: str, halves: bool) -> Pretrained:
+def _around(whole: Any, n_items: int, folder: Path, spec: PretrainedLlm, base: str, halves: bool) -> Pretrained:
     """The model with its items' vectors unset. Raises `ModelError` where the network is none that this can be done to.
 
-    The network keeps no words: items alone are read and said.
+    It reads words and items, and says items alone.
     """
     read, said = _tables(whole)
-    longest = getattr(whole.config, "max_position_embeddings", spec.window + 1)
-    if spec.window >= longest:
+    prompt = _prompt(spec, folder, len(read))
+    room = getattr(whole.config, "max_position_embeddings", spec.window + len(prompt) + 1) - len(prompt) - 1
+    if spec.window > room:
         raise ModelError(
-            f"recommenders.llm.window: {spec.window} is more than the {longest - 1} items that fit into {spec.model}"
+            f"recommenders.llm.window: {spec.window} is more than the {room} items that fit into {spec.model}"
         )
     if said.shape[1] != read.shape[1]:
         raise ModelError(f"{KEY}: {spec.model}: reads vectors of {read.shape[1]}, but says {said.shape[1]}")
     network = whole.base_model
-    network.set_input_embeddings(
-        nn.Embedding(0, read.shape[1], _weight=read.new_empty(0, read.shape[1])).requires_grad_(False)
-    )
+    network.set_input_embeddings(nn.Identity())  # so that adapters and freezing are the layers' alone
     keep_layers(network, spec)
     _check(network, read.shape[1], spec)
-    untuned = choose_tuned(network, spec, halves)
-    return Pretrained(network, untuned, n_items, read.shape[1], said is not read, spec, base, halves)
+    untuned = choose_tuned(network, spec, halves) + read.numel()
+    network.set_input_embeddings(Vocabulary(read, n_items))
+    return Pretrained(network, untuned, n_items, prompt, said is not read, spec, base, halves)
+
+
+def _prompt(spec: PretrainedLlm, folder: Path, n_words: int) -> list[int]:
+    """The tokens of the scenario's prompt. Raises `ModelError` where the network does not know them."""
+    if not spec.prompt:
+        return []
+    tokens: list[int] = open_tokenizer(folder, KEY)(spec.prompt, add_special_tokens=False)["input_ids"]
+    if max(tokens, default=0) >= n_words:
+        raise ModelError(f"recommenders.llm.prompt: written with token {max(tokens)}, but {spec.model} knows {n_words}")
+    return tokens
 
 
 @torch.no_grad()

@@ -11,12 +11,14 @@ from scenarios.schema.training import Training
 
 
 class PretrainedLlm(Block):
-    """A pretrained Hugging Face causal LM with a vector of its own for each item, tuned on the histories."""
+    """A pretrained Hugging Face causal LM whose vocabulary has a token for each item, tuned on the histories."""
 
     kind: Literal["pretrained"] = "pretrained"
     model: Annotated[str, Field(pattern=r"^\S.*$")] = "smollm2-135m"
     """A folder, relative to the scenario file (config.json, safetensors, tokenizer.json); a name of `recfleet models
     list`; or OWNER/NAME on the Hugging Face hub."""
+    prompt: str = ""
+    """Words that the network reads before every history."""
     layers: Count | None = None
     """How many of the network's layers are kept, from the first; none: all. The upper ones matter least for
     recommendation, and cost as much (SLMRec; Xu et al., ICLR 2025)."""

@@ -73,38 +73,56 @@ def tensors_in(path: Path) -> dict[str, torch.Tensor]:
 def test_items_start_at_the_mean_of_their_titles_words(streams: Population, tmp_path: Path, tied: bool) -> None:
     model = made(streams.behaviour, write(tmp_path / "other", tied=tied))
     network = LlamaForCausalLM.from_pretrained(tmp_path / "other")
-    tables = [(model.items, network.model.embed_tokens.weight)]
+    tables = [(model.vocabulary.items, network.model.embed_tokens.weight)]
     assert (model.said is None) == tied
     if model.said is not None:
-        tables.append((model.said, network.lm_head.weight))
+        tables.append((model.said.weight, network.lm_head.weight))
     for vectors, words in tables:
         for item in range(streams.behaviour.n_items):
             if title := TITLES[item % len(TITLES)]:
                 mean = torch.stack([words[WORDS.index(word)] for word in title.split()]).mean(0)
-                torch.testing.assert_close(vectors.weight[item], mean)
-        untitled = vectors.weight[TITLES.index("") :: len(TITLES)]
+                torch.testing.assert_close(vectors[item], mean)
+        untitled = vectors[TITLES.index("") :: len(TITLES)]
         assert len(untitled.unique(dim=0)) == len(untitled)
         assert ((untitled - words.mean(0)).abs() < 0.5 * words.std(0)).all()
 
 
+def enlarged(model: Pretrained, folder: Path, **settings: Any) -> Any:
+    """The network of the folder, its vocabulary enlarged by transformers itself."""
+    network = LlamaForCausalLM.from_pretrained(folder, **settings).eval()
+    added = model.vocabulary.added.weight
+    network.resize_token_embeddings(len(WORDS) + len(added), mean_resizing=False)
+    network.get_input_embeddings().weight[len(WORDS) :] = added
+    return network
+
+
 @torch.no_grad()
+@pytest.mark.parametrize("prompt", ["", "the story of a toy"])
 @pytest.mark.parametrize("targets", [("q_proj", "v_proj"), ()])
-def test_before_tuning_it_says_what_the_network_says(streams: Population, folder: Path, targets: tuple[str]) -> None:
-    model = made(streams.behaviour, folder, targets=targets)
-    network = LlamaForCausalLM.from_pretrained(folder).eval()
-    items = torch.tensor([[0, 5, 2, 7]])
-    begin = network.model.embed_tokens.weight[WORDS.index("<s>")]
-    vectors = torch.cat([begin[None, None], model.items(items)], 1)
-    states = network.model(inputs_embeds=vectors).last_hidden_state[:, 1:]
-    torch.testing.assert_close((model.encode(items) - model.shift) * model.spread, states)
+def test_before_tuning_it_is_the_network_with_more_tokens(
+    streams: Population, folder: Path, targets: tuple[str], prompt: str
+) -> None:
+    model = made(streams.behaviour, folder, targets=targets, prompt=prompt)
+    network, items = enlarged(model, folder), torch.tensor([[0, 5, 2, 7]])
+    begin = len(WORDS) + streams.behaviour.n_items
+    words = [WORDS.index(word) for word in prompt.split()]
+    tokens = torch.cat([torch.tensor([[begin, *words]]), len(WORDS) + items], 1)
+    read = network.get_input_embeddings()(tokens)
+    torch.testing.assert_close(model.vocabulary(tokens), read, rtol=0, atol=0)
+    torch.testing.assert_close(read[0, 0], network.get_input_embeddings().weight[WORDS.index("<s>")])
+    hidden = (model.encode(items) - model.shift) * model.spread
+    states = network.model(tokens).last_hidden_state[:, 1 + len(words) :]
+    torch.testing.assert_close(hidden, states)
+    logits = network(tokens).logits[:, 1 + len(words) :, len(WORDS) : begin]
+    torch.testing.assert_close(model.score_all(hidden) * hidden.shape[-1] ** 0.25, logits)
 
 
 @torch.no_grad()
 def test_layers_are_kept_from_the_first(streams: Population, folder: Path) -> None:
     model = made(streams.behaviour, folder, layers=1)
-    network = LlamaForCausalLM.from_pretrained(folder, num_hidden_layers=1).eval()
-    vectors = torch.cat([model.begin[None, None], model.items(torch.tensor([[3, 1]]))], 1)
-    states = network.model(inputs_embeds=vectors).last_hidden_state[:, 1:]
+    network = enlarged(model, folder, num_hidden_layers=1)
+    tokens = len(WORDS) + torch.tensor([[streams.behaviour.n_items, 3, 1]])
+    states = network.model(tokens).last_hidden_state[:, 1:]
     torch.testing.assert_close((model.encode(torch.tensor([[3, 1]])) - model.shift) * model.spread, states)
     refused(streams.behaviour, "3: .* has a stack of 2", folder, layers=3)
 
@@ -118,16 +136,15 @@ def test_adapters_and_item_vectors_are_tuned_and_kept_and_nothing_else_is_touche
     network = LlamaForCausalLM.from_pretrained(folder).model
     plain = {name.replace(".base_layer", ""): weight for name, weight in model.network.named_buffers()}
     for name, weight in network.named_parameters():
-        if not name.startswith("embed_tokens"):
-            torch.testing.assert_close(plain[name], weight, rtol=0, atol=0)
+        torch.testing.assert_close(plain[name.replace("tokens.weight", "tokens.words")], weight, rtol=0, atol=0)
     kept = tensors_in(path)
     layers = [f"network.layers.{layer}.self_attn.{part}_proj.lora_{side}.default.weight"
               for layer in range(2) for part in "qv" for side in "AB"]  # fmt: skip
-    assert sorted(kept) == sorted([*layers, "items.weight", "begin", *MEASURED])
+    assert sorted(kept) == sorted([*layers, "network.embed_tokens.added.weight", *MEASURED])
     assert {name for name, _ in model.named_parameters()} == set(kept) - MEASURED
     for name, weight in start.named_parameters():
         assert not torch.equal(weight, kept[name]), f"{name} was not tuned"
-    whole = sum(weight.numel() for weight in network.parameters()) - network.embed_tokens.weight.numel()
+    whole = sum(weight.numel() for weight in network.parameters())
     facts = weights.read_facts(path.stem)
     assert facts is not None
     assert facts.parameters == whole + sum(weight.numel() for name, weight in kept.items() if name not in MEASURED)
@@ -230,6 +247,8 @@ def test_folders_that_cannot_be_used_are_refused(streams: Population, folder: Pa
     data = streams.behaviour
     refused(data, "no such folder", tmp_path / "nowhere")
     refused(data, "32 is more than the 31 items that fit into", folder, window=32)
+    refused(data, "30 is more than the 29 items that fit into", folder, window=30, prompt="two alien")
+    refused(data, "llm.prompt: written with token 9, but .* knows 9", write(tmp_path / "few", words=9), prompt="two")
     refused(data, "nothing_proj: no such layers", folder, targets=("nothing_proj",))
     refused(data, "its tokenizer writes token 9, but its network knows 9", write(tmp_path / "small", words=9))
     torch.manual_seed(0)
@@ -268,12 +287,12 @@ def test_what_was_tuned_on_another_base_is_refused(streams: Population, folder: 
     for other, said in (
         (spec(write(tmp_path / "other", seed=1)), "was tuned on another network than the one in"),
         (spec(folder, rank=3), r"is torch.float32 \[2, 16\], this model needs"),
-        (spec(folder, tuning="full"), "lacks network.layers.0"),
+        (spec(folder, tuning="full"), r"lacks network\.layers\.0"),
     ):
         assert trained.key(streams, other) != key
         with pytest.raises(ModelError, match=said):
             open_tuned(n_items, other, path)
-    with pytest.raises(ModelError, match=r"items\.weight is"):
+    with pytest.raises(ModelError, match=r"added\.weight is"):
         open_tuned(n_items + 1, asked, path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError, match="truncated"):
