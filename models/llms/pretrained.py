@@ -98,7 +98,7 @@ class Pretrained(nn.Module):
         return functional.dropout(states, self.dropout, self.training)
 
     def _hidden(self, items: Tensor) -> Tensor:
-        vectors: Tensor = self.vocabulary(self.vocabulary.n_words + items.clamp(min=0))
+        vectors: Tensor = self.vocabulary(self.vocabulary.first_item + items.clamp(min=0))
         vectors = functional.dropout(vectors, self.dropout, self.training)
         read = torch.cat([self.vocabulary(self.before).expand(len(items), -1, -1), vectors], 1)
         with torch.autocast(read.device.type, torch.bfloat16, enabled=self.halves):
@@ -166,7 +166,7 @@ def build(behaviour: Behaviour, spec: PretrainedLlm, announce: Callable[[str], N
         if model.said is not None:
             model.said.weight.copy_(_first_vectors(said, tokenizer, titles, folder))
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        model.vocabulary.added.weight[-1].copy_(read.mean(0) if begin is None else read[begin])
+        model.vocabulary.added.weight[0].copy_(read.mean(0) if begin is None else read[begin])
     model.eval().settle()
     return model
 

@@ -104,16 +104,16 @@ def test_before_tuning_it_is_the_network_with_more_tokens(
 ) -> None:
     model = made(streams.behaviour, folder, targets=targets, prompt=prompt)
     network, items = enlarged(model, folder), torch.tensor([[0, 5, 2, 7]])
-    begin = len(WORDS) + streams.behaviour.n_items
+    begin, first = len(WORDS), len(WORDS) + 1
     words = [WORDS.index(word) for word in prompt.split()]
-    tokens = torch.cat([torch.tensor([[begin, *words]]), len(WORDS) + items], 1)
+    tokens = torch.cat([torch.tensor([[begin, *words]]), first + items], 1)
     read = network.get_input_embeddings()(tokens)
     torch.testing.assert_close(model.vocabulary(tokens), read, rtol=0, atol=0)
     torch.testing.assert_close(read[0, 0], network.get_input_embeddings().weight[WORDS.index("<s>")])
     hidden = (model.encode(items) - model.shift) * model.spread
     states = network.model(tokens).last_hidden_state[:, 1 + len(words) :]
     torch.testing.assert_close(hidden, states)
-    logits = network(tokens).logits[:, 1 + len(words) :, len(WORDS) : begin]
+    logits = network(tokens).logits[:, 1 + len(words) :, first:]
     torch.testing.assert_close(model.score_all(hidden) * hidden.shape[-1] ** 0.25, logits)
 
 
@@ -121,7 +121,7 @@ def test_before_tuning_it_is_the_network_with_more_tokens(
 def test_layers_are_kept_from_the_first(streams: Population, folder: Path) -> None:
     model = made(streams.behaviour, folder, layers=1)
     network = enlarged(model, folder, num_hidden_layers=1)
-    tokens = len(WORDS) + torch.tensor([[streams.behaviour.n_items, 3, 1]])
+    tokens = len(WORDS) + torch.tensor([[0, 4, 2]])
     states = network.model(tokens).last_hidden_state[:, 1:]
     torch.testing.assert_close((model.encode(torch.tensor([[3, 1]])) - model.shift) * model.spread, states)
     refused(streams.behaviour, "3: .* has a stack of 2", folder, layers=3)
