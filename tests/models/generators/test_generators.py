@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from models import generators, weights
 from models.generators.base import Generator
 from models.generators.solid import Model as SolidModel
+from models.generators.wire import rounded
 from models.srms.base import PAD
 from models.training import train
 from scenarios.errors import ModelError
@@ -69,6 +71,30 @@ def test_encoding_is_a_fresh_head_at_every_place(spec: Spec) -> None:
                 passed = (passed.tanh() if layer else passed) @ matrix[:-1] + matrix[-1]
             expected = passed if spec.as_released else state + passed
             torch.testing.assert_close(states[row, t], expected)
+
+
+@pytest.mark.parametrize("spec", SPECS[:2], ids=repr)
+def test_a_head_arrives_as_its_wire_leaves_it(spec: Spec) -> None:
+    """Wherever it is used, in the store as on a device: training alone knows it as it was made."""
+    model = opinionated(spec)
+    codes = model.history(torch.randint(N_ITEMS, (5, 9)))[:, -1]
+    sent, arrived = model.unrounded(codes), model.generate(codes)
+    assert torch.equal(arrived, rounded(sent, spec.wire))
+    assert not torch.equal(arrived, sent)
+
+
+@torch.no_grad()
+def test_it_learns_with_a_head_and_without() -> None:
+    """A device's first interactions have none."""
+    model, items = opinionated(Duet(lag=0)), torch.randint(N_ITEMS, (3, 9))
+    items[1, 5:] = PAD
+    targets = items[:, 1:][items[:, 1:] != PAD]
+    losses = [
+        cross_entropy(model.score_all(encode(items[:, :-1])[items[:, 1:] != PAD]), targets)
+        for encode in (model.encode, model.backbone.encode)
+    ]
+    assert float(losses[0]) != pytest.approx(float(losses[1]))
+    torch.testing.assert_close(model.loss(items), losses[0] + losses[1], rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("spec", [Duet(), Solid(bound=0.5)], ids=repr)

@@ -1,17 +1,22 @@
 """The device's model learns to tell what was taken from what the cloud would have shown."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
 
 from models import srms
 from models.opened import open_llm, open_srm
+from models.srms.base import PAD
 from models.srms.base import Srm as Model
+from models.stages import cooperative
 from models.stages.cooperative import over_lists, recombined
 from models.stages.course import Course
-from models.stages.teacher_lists import teacher_lists
+from models.stages.teacher_lists import Lists, teacher_lists
 from models.trained import train_once, train_srm
 from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, Srm
@@ -65,6 +70,28 @@ def test_the_loss_is_the_cross_entropy_among_target_and_list() -> None:
     wanted = torch.tensor([1.0, 0, 0, 1, 0, 0, 1])
     binary = -(wanted * judged.sigmoid().log() + (1 - wanted) * (-judged).sigmoid().log()).mean()
     assert float(over_lists(srm, states, targets, listed, "binary")) == pytest.approx(float(binary), abs=1e-5)
+
+
+def test_each_target_is_told_from_the_list_made_before_it(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the loss over the catalogue, in the shares that the stage says."""
+    lessons: list[Any] = []
+    monkeypatch.setattr(cooperative, "train", lambda *given: lessons.append(given[-1]))
+    torch.manual_seed(0)
+    srm = srms.build(60, SRM).eval()
+    lists = Lists(np.random.default_rng(0).permuted(np.tile(np.arange(60), (40, 1)), axis=1)[:, :9], np.zeros((40, 9)))
+    monkeypatch.setattr(cooperative, "teacher_lists", lambda course, length: lists)
+    course = Course(population, lambda: srm, lambda: srm, lambda: LLM, "", 8, "key", "", print, silent=True)
+    items, places = torch.randint(60, (2, 5)), torch.tensor([[10, 11, 12, 13, 14], [30, 31, 32, 33, 34]])
+    items[1, 3:] = PAD
+    real = items[:, 1:] != PAD
+    states, targets = srm.encode(items[:, :-1])[real], items[:, 1:][real]
+    before = torch.from_numpy(lists.items)[places[:, 1:][real]]
+    parts = over_lists(srm, states, targets, before, "binary"), cross_entropy(srm.score_all(states), targets)
+    for share in (0.0, 0.2, 1.0):
+        cooperative.teach(Cooperative(catalogue_weight=share), course)
+        torch.testing.assert_close(lessons[-1](srm, items, places), (1 - share) * parts[0] + share * parts[1])
 
 
 @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=12), st.integers(1, 40_000))

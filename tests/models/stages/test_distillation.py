@@ -21,6 +21,7 @@ from models.srms.base import PAD
 from models.stages import distillation
 from models.stages.distillation import (
     Projected,
+    _own,
     catalogue_scores,
     consistency,
     distances,
@@ -29,6 +30,7 @@ from models.stages.distillation import (
     ranking_loss,
     unlike,
 )
+from models.stages.teacher_lists import Lists
 from models.trained import train_srm
 from scenarios.errors import ModelError
 from scenarios.population import Population
@@ -148,6 +150,56 @@ def test_losses_are_those_of_their_formulas() -> None:
     wanted["released"] = wanted["binary"] + odd[0].log() + odd[1].log()
     for kind, total in wanted.items():
         assert float(ranking_loss(kind, scores, listed, weights, others)) == pytest.approx(float(-total) / 2, abs=1e-5)
+
+
+def test_each_item_taken_is_judged_beside_one_that_was_not() -> None:
+    torch.manual_seed(0)
+    scores, targets, others = torch.randn(3, 9), torch.tensor([2, 0, 8]), torch.randn(3)
+    logits = torch.cat([scores[torch.arange(3), targets], others])
+    wanted = functional.binary_cross_entropy_with_logits(logits, torch.tensor([1.0] * 3 + [0.0] * 3))
+    torch.testing.assert_close(_own(scores, targets, others), wanted)
+
+
+def test_lists_are_those_of_before_each_target_and_count_as_much_as_they_are_worth() -> None:
+    """Position by position: what the cloud listed when the target was still to come, weighed, beside the own loss."""
+    torch.manual_seed(0)
+    srm: Any = srms.build(60, SRM).eval()
+    items, places = torch.randint(60, (2, 5)), torch.tensor([[10, 11, 12, 13, 14], [30, 31, 32, 33, 34]])
+    items[1, 3:] = PAD
+    theirs = -np.sort(-np.random.default_rng(0).normal(size=(40, 20)).astype(np.float32), axis=1)
+    listed = np.argsort(np.random.default_rng(1).random((40, 60)), axis=1)[:, :20].astype(np.int32)
+    for row, place in ((0, 11), (0, 13), (1, 32)):  # some had the item taken, some not
+        listed[place, 3] = int(items[row, place % 10])
+    stage = Distillation(candidates=4, ranking_weight=0.6)
+    found = distillation._lesson(stage, Lists(listed, theirs))(srm, items, places)
+    own, ranking, worth = [], [], []
+    for row, last in ((0, 4), (1, 2)):
+        for t in range(1, last + 1):
+            scores = srm.score_all(srm.encode(items[row : row + 1, :t])[:, -1])[0]
+            place = int(places[row, t])
+            ids, says = torch.from_numpy(listed[place]).long(), torch.from_numpy(theirs[place])
+            away = (says[0] - says) / (says[0] - says[-1])
+            taken = (ids == items[row, t]).nonzero()
+            confidence = float(torch.exp(-away[taken[0, 0]] if len(taken) else torch.tensor(-1.0)))
+            mine = set(scores.topk(4).indices.tolist())
+            weights = 0.3 * (-torch.arange(1.0, 5)).softmax(0) + 0.5 * confidence
+            weights = weights + 0.1 * torch.tensor([float(item in mine) for item in ids[:4].tolist()])
+            own.append(-scores.log_softmax(0)[items[row, t]])
+            ranking.append(-(weights * scores.log_softmax(0)[ids[:4]]).sum())
+            worth.append(weights.sum())
+    expected = torch.stack(own).mean() + 0.6 * torch.stack(ranking).mean() / torch.stack(worth).mean()
+    torch.testing.assert_close(found, expected)
+
+
+def test_an_item_is_known_by_its_own_vector_and_a_part_of_what_the_cloud_knows_it_by() -> None:
+    """Through a learned map, on one scale whatever the cloud's; of no weight, by its own alone."""
+    torch.manual_seed(0)
+    z, own = 50 + 9 * torch.randn(6, 5), torch.randn(6, 8)
+    scaled = (z - z.mean(0)) / (z - z.mean(0)).std()
+    for weight in (0.0, 0.3):
+        projected = Projected(z, 8, weight)
+        expected = own + weight * (scaled @ projected.map.weight.T + projected.map.bias)
+        torch.testing.assert_close(projected(own), expected)
 
 
 def test_what_was_not_taken_is_drawn_evenly_from_what_a_window_lacks() -> None:

@@ -73,6 +73,19 @@ def test_the_source_is_read_by_rows_and_by_columns() -> None:
 
 
 @torch.no_grad()
+def test_a_layer_is_the_mean_of_its_four_attentions_and_a_net_of_bounded_slope() -> None:
+    torch.manual_seed(1)
+    target, read = torch.randn(6, 10), torch.randn(3, 14)
+    layer: Any = made(MergeNet(**SMALL), target, read).eval().layers[0]
+    across = layer.rows_on_rows(target, read), layer.rows_on_columns(target, read.T)
+    along = layer.columns_on_rows(target.T, read).T, layer.columns_on_columns(target.T, read.T).T
+    mixed = torch.stack([*across, *along]).mean(0)
+    torch.testing.assert_close(layer(target, read), layer.norm(mixed + layer.feed_forward(mixed)))
+    for linear in (layer.feed_forward[0], layer.feed_forward[2]):
+        assert float(torch.linalg.matrix_norm(linear.weight, 2)) == pytest.approx(1, rel=0.1)
+
+
+@torch.no_grad()
 def test_attention_is_that_of_torch() -> None:
     torch.manual_seed(1)
     mine = CrossAttention(8, 14, 8, 2).eval()
@@ -104,6 +117,36 @@ def test_the_adapter_learns_to_make_what_the_task_wanted() -> None:
         learn(optimizer, loss)
     assert losses[-1] < losses[0] / 2
     assert after.grad is None
+
+
+def test_the_adapter_learns_from_where_the_step_after_its_writing_led(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of half the squared way from what it made; by gradients that are cut off at the length released."""
+    seen: list[tuple[float, bool]] = []
+
+    class Watched(mergenet.Transfer):
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any, **rest: Any) -> None:
+            after = rewritten(model.now).detach().clone()
+            before = [each.detach().clone() for each in self.adapter.parameters()]
+            made = None if self.made is None else self.made.detach().clone()
+            super().on_step_end(args, state, control, model, **rest)
+            moved = any(not torch.equal(*each) for each in zip(before, self.adapter.parameters(), strict=True))
+            seen.append((0 if made is None else float((made - after).square().sum() / 2), moved))
+
+    def watched(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+        losses.append(loss.item())
+        learn(optimizer, loss * 1e9)
+        slopes = [each.grad.norm() for group in optimizer.param_groups for each in group["params"]]
+        assert float(torch.stack(slopes).norm()) == pytest.approx(50, rel=1e-3)
+
+    losses: list[float] = []
+    monkeypatch.setattr(mergenet, "Transfer", Watched)
+    monkeypatch.setattr(mergenet, "learn", watched)
+    taught(population)
+    assert all(moved == (way > 0) for way, moved in seen)
+    assert losses == pytest.approx([way for way, _ in seen if way])
+    assert len(losses) >= 2
 
 
 def test_a_factor_is_that_of_the_nearest_matrix_of_its_rank() -> None:
