@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from models import weights
+from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.pretrained import PretrainedLlm
 from scenarios.schema.recommenders import CausalLlm, LocalLlm, LocalT5, T5Llm
@@ -78,11 +80,23 @@ def open_llm(n_items: int, spec: LlmSpec, name: str) -> Llm:
             weights.load(tokens, weights.path_of(name))
             return tokens.eval()
         case T5Llm():
-            from models.llms import t5
-
-            # By the codes that it was trained with: another machine might make others of the same vectors.
-            codes = t5.build(t5.kept_codes(weights.path_of(name)), spec)
-            weights.load(codes, weights.path_of(name))
-            return codes.eval()
+            return _open_t5(n_items, spec, weights.path_of(name))
         case _:
             assert_never(spec)
+
+
+def _open_t5(n_items: int, spec: T5Llm, path: Path) -> Llm:
+    """By the codes that it was trained with: another machine might make others of the same vectors."""
+    from models.llms import t5
+
+    codes = t5.kept_codes(path)
+    if codes.n_items != n_items:
+        raise ModelError(f"{path}: names {codes.n_items} items, but the data set has {n_items}")
+    if not (codes.tokens < codes.vocabulary).all():
+        raise ModelError(f"{path}: names items by tokens beyond its {codes.vocabulary}")
+    try:
+        model = t5.build(codes, spec)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from error
+    weights.load(model, path)
+    return model.eval()

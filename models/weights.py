@@ -128,7 +128,7 @@ def save(model: nn.Module, key: str, facts: Facts) -> None:
 
 
 def load(model: nn.Module, path: Path) -> None:
-    """Fill a model from a safetensors file. Raises `ModelError` unless names, shapes and types all fit."""
+    """Fill a model from a safetensors file. Raises `ModelError` unless all fits and is a number."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -146,6 +146,8 @@ def load(model: nn.Module, path: Path) -> None:
             found = f"{tensors[name].dtype} {list(tensors[name].shape)}"
             wanted = f"{expected[name].dtype} {list(expected[name].shape)}"
             raise ModelError(f"{path}: {name} is {found}, this model needs {wanted}")
+        if not tensors[name].isfinite().all():
+            raise ModelError(f"{path}: {name} holds what is no number")
     model.load_state_dict(tensors)
 
 

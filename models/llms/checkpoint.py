@@ -34,6 +34,7 @@ def open_network(architecture: Any, folder: Path, key: str) -> Any:
                 local_files_only=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # they are in the report, by name
                 output_loading_info=True,
             )
     except FAULTS as error:
@@ -42,6 +43,9 @@ def open_network(architecture: Any, folder: Path, key: str) -> Any:
         if report.get(fault):
             named = ", ".join(sorted(str(name) for name in report[fault])[:3])
             raise ModelError(f"{key}: the weights in {folder} do not fit its config.json ({fault}: {named})")
+    for name, weight in network.named_parameters():
+        if not weight.isfinite().all():
+            raise ModelError(f"{key}: the weights in {folder} hold what is no number ({name})")
     return network.eval()
 
 

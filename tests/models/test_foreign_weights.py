@@ -14,14 +14,14 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from models import generators, trained, training, weights
 from models.llms.checkpoint import open_network
-from models.opened import open_srm
+from models.opened import open_llm, open_srm
 from models.srms import build
 from models.training import train
 from models.validation import Validation
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.generators import Duet, Solid
-from scenarios.schema.recommenders import LocalLlm, Srm
+from scenarios.schema.recommenders import LocalLlm, Srm, T5Llm
 from scenarios.schema.stages import Retraining
 from scenarios.schema.training import Training
 
@@ -139,6 +139,34 @@ def test_a_configuration_of_something_else_is_one_line(
 ) -> None:
     change(folder, **values)
     refused(by_itself, folder, population, "cannot be loaded|do not fit its config.json")
+
+
+@ENTRANCES
+def test_weights_of_another_width_are_named_and_those_that_are_no_numbers_too(
+    enter: Enter, folder: Path, population: Population
+) -> None:
+    change(folder, hidden_size=16)
+    refused(enter, folder, population, r"do not fit its config.json \(mismatched_keys: .*lm_head.weight.*\[60, 8\]")
+    change(folder, hidden_size=8)
+    broken = load_file(folder / "model.safetensors")
+    broken["model.layers.0.mlp.down_proj.weight"][2, 3] = float("nan")
+    save_file(broken, folder / "model.safetensors", {"format": "pt"})
+    refused(enter, folder, population, r"hold what is no number \(model.layers.0.mlp.down_proj.weight\)")
+
+
+def test_a_t5_that_names_other_items_is_one_line(population: Population) -> None:
+    """More of them, two by the same tokens, or by tokens that it does not know."""
+    spec = T5Llm(width=8, layers=1, heads=2, window=8, training=QUICK)
+    name = trained.train_once(population, spec, "", print, False)
+    path, kept = weights.path_of(name), load_file(weights.path_of(name))
+    with pytest.raises(ModelError, match=f"{path}: names 60 items, but the data set has 61"):
+        open_llm(61, spec, name)
+    codes = kept["item_tokens"]
+    for wrong, said in ((codes[:1].expand(60, -1), "the same code"), (codes + 50, "tokens beyond its 12")):
+        save_file({**kept, "item_tokens": wrong.contiguous()}, path)
+        with pytest.raises(ModelError, match=f"{path}: .*{said}") as refusal:
+            open_llm(60, spec, name)
+        assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", "[" * 100_000])

@@ -92,6 +92,16 @@ def test_other_arithmetic_is_refused() -> None:
         weights.load(model, path)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused(wrong: float) -> None:
+    model = build(20, SPEC)
+    with torch.no_grad():
+        model.items.weight[3, 2] = wrong
+    weights.save(model, "key", FACTS)
+    with pytest.raises(ModelError, match=r"items.weight holds what is no number"):
+        weights.load(model, weights.path_of("key"))
+
+
 def test_weights_under_another_key_are_refused() -> None:
     weights.save(build(20, SPEC), "key", FACTS)
     weights.path_of("key").rename(weights.path_of("other"))
