@@ -1,5 +1,6 @@
 """The student learns from the cloud's lists, each item weighed, and from its item vectors, and then needs neither."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from models.trained import train_srm
 from scenarios.errors import ModelError
 from scenarios.population import Population
 from scenarios.schema.pretrained import PretrainedLlm
-from scenarios.schema.recommenders import CausalLlm, Recommenders, Srm
+from scenarios.schema.recommenders import CausalLlm, Recommenders, Srm, T5Llm
 from scenarios.schema.stages import Distillation
 from scenarios.schema.training import Training
 
@@ -316,6 +317,27 @@ def test_a_pretrained_model_s_own_tokens_can_be_learned_from(
     tokens = {"kind": "distillation", "vectors": "tokens"}
     with pytest.raises(ValidationError, match="vectors: tokens are those of an llm of kind pretrained"):
         Recommenders.model_validate({"srm": {"stages": [tokens]}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "item_ids", "by"), [("gru4rec", "digits", {"embedding_weight": 0.0}), ("ttt4rec", "token", {})]
+)
+def test_a_t5_teaches_by_its_lists_and_where_items_are_tokens_by_its_vectors_too(
+    make_population: Callable[..., Population], kind: str, item_ids: str, by: dict[str, float]
+) -> None:
+    population, srm = make_population(users=6), SRM.model_copy(update={"kind": kind})
+    llm = T5Llm.model_validate(
+        {"item_ids": item_ids, "width": 8, "layers": 1, "heads": 2, "window": 8, "training": SHORT}
+    )
+
+    def student(**weights: float) -> Tensor:
+        spec = srm.model_copy(update={"stages": (Distillation(training=SHORT, **weights),)})
+        return open_srm(60, srm, train_srm(population, spec, llm, "training", print, progress=False)).items.weight
+
+    assert not torch.equal(student(**by), student(ranking_weight=0.0, embedding_weight=0.0))
+    if by:
+        with pytest.raises(ModelError, match="several tokens each"):
+            student()
 
 
 def test_what_it_is_not_for_is_refused(population: Population) -> None:

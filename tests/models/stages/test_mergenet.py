@@ -131,6 +131,7 @@ def test_the_adapter_learns_from_where_the_step_after_its_writing_led(
             before = [each.detach().clone() for each in self.adapter.parameters()]
             made = None if self.made is None else self.made.detach().clone()
             super().on_step_end(args, state, control, model, **rest)
+            assert rewritten(model.now).grad is None, "the adapter's loss is its own"
             moved = any(not torch.equal(*each) for each in zip(before, self.adapter.parameters(), strict=True))
             seen.append((0 if made is None else float((made - after).square().sum() / 2), moved))
 
