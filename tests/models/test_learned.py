@@ -179,6 +179,15 @@ def test_the_uncertainty_is_the_variance_between_draws() -> None:
         torch.testing.assert_close(network.uncertainty(now), network.guesses(now).var(0).sum(-1))
 
 
+@pytest.mark.usefixtures("quick")
+def test_what_was_wrong_teaches_the_detector_alone(population: Population) -> None:
+    """The mapper learned before, from what was taken; then it stays, as in the released code."""
+    found, blocks = World(population).material()
+    one, other = (intellectreq.fit("misjudgement", each, blocks, 0) for each in (found, replace(found, hit=~found.hit)))
+    changed = {name.split(".")[0] for name, values in one.items() if not np.array_equal(values, other[name])}
+    assert changed == {"compare", "judge"}
+
+
 def test_where_users_change_their_minds_the_gate_beats_asking_at_random() -> None:
     """Lists go wrong where the interest they were made for has gone; asked are those judged worst, at 10 to 30%."""
     draws, count = np.random.default_rng(0), 4000

@@ -13,6 +13,7 @@ from simulator.clock import SECOND
 from simulator.network import Network
 from simulator.pace import Pace
 from simulator.pushes import AFTER_ALL, arrivals, learned_from
+from simulator.pushes import Pushes as Arriving
 from simulator.rehearse import rehearse
 from simulator.run import Result, run, run_live
 from simulator.world import World
@@ -94,6 +95,24 @@ def test_what_devices_show_alone_changes_at_the_arrival_and_nowhere_else() -> No
     expected = mixed(users, -1, steps) % np.uint64(21)
     assert (live.ranks == expected.astype(np.int64)).all()
     assert 0 < sum(versions) < len(versions)
+
+
+def test_a_version_is_there_from_its_moment_on() -> None:
+    """Also for an interaction that begins at that very moment, asked of one by one or in runs."""
+    spec = Pushes(count=2)
+    w = pushed(spec)
+    pace = Pace(w, 1)
+    made = Arriving(w, spec, 1, Network(w.network, 1, w.devices), pace)
+    times, first, end = pace.clock(4)
+    user, arrivals_of = int(w.device_users[4]), [times[first + 3], times[first + 9]]
+    made._arrivals[4] = arrivals_of
+    assert made.runs(4, 0, end - first) == [
+        (user, 0, 3),
+        (user + w.all_users, 3, 9),
+        (user + 2 * w.all_users, 9, end - first),
+    ]
+    told = [(made.user(4, at - 1) - user, made.user(4, at) - user) for at in arrivals_of]
+    assert told == [(0, w.all_users), (w.all_users, 2 * w.all_users)]
 
 
 def test_bytes_are_those_of_the_versions_that_came() -> None:
