@@ -179,6 +179,22 @@ def test_the_uncertainty_is_the_variance_between_draws() -> None:
         torch.testing.assert_close(network.uncertainty(now), network.guesses(now).var(0).sum(-1))
 
 
+@torch.no_grad()
+def test_the_detector_reads_how_the_state_has_changed_and_the_uncertainty() -> None:
+    """The released code's: tanh of a layer over both states, then a layer over that and the uncertainty."""
+    torch.manual_seed(0)
+    network = intellectreq.Network(8).double()
+    now, then = torch.randn(2, 30, 8, dtype=torch.float64)
+    of_then, of_now = (network.compare.weight[0] * torch.cat([network.tower(then), network.tower(now)], -1)).split(
+        8, -1
+    )
+    change = (of_then.sum(-1) + of_now.sum(-1) + network.compare.bias).tanh()
+    (by_change, by_uncertainty), bias = network.judge.weight[0], network.judge.bias
+    assert by_uncertainty != 0
+    expected = by_change * change + by_uncertainty * network.guesses(now).var(0).sum(-1) + bias
+    torch.testing.assert_close(network(now, then), expected)
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_was_wrong_teaches_the_detector_alone(population: Population) -> None:
     """The mapper learned before, from what was taken; then it stays, as in the released code."""
