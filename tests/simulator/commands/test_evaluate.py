@@ -171,3 +171,13 @@ def test_settings_of_one_kind_are_not_given_to_another(scenario: Path) -> None:
     assert [getattr(stage, "source", None) for stage in noise.models.srm.stages] == ["noise"]
     llms = [one.models.llm for one in contestants(din, "llm", 3)]
     assert [llm.training.seed for llm in llms if llm is not None] == [0, 1, 2]
+
+
+def test_each_training_has_a_seed_of_its_own_in_every_part(scenario: Path) -> None:
+    """The first model, each of its stages, and a generator: paired trainings differ in all that is drawn."""
+    asked = read(scenario, ["recommenders.srm.stages=[{kind: retraining, training: {seed: 5}}]"])
+    taught = [one.models.srm for one in contestants(asked, "gru4rec+retraining+cooperative", 3)]
+    assert [srm.training.seed for srm in taught] == [0, 1, 2]
+    assert [[stage.training.seed for stage in srm.stages] for srm in taught] == [[5, 0], [6, 1], [7, 2]]
+    heads = [one.models.generator for one in contestants(asked, "solid", 3)]
+    assert [each.training.seed for each in heads if each is not None] == [0, 1, 2]
