@@ -70,6 +70,27 @@ def test_meanings_move_to_codes_codes_to_items_and_items_a_little_to_codes(as_re
     assert pulls == [True, not as_released, not as_released]
 
 
+@pytest.mark.parametrize("as_released", [False, True])
+@torch.no_grad()
+def test_a_small_correction_passes_as_it_is_and_a_large_one_up_to_the_bound(as_released: bool) -> None:
+    """Of the sequence of items, on top of what the meanings say."""
+    model = made(bound=0.01, as_released=as_released)
+    codes = model.history(torch.randint(N_ITEMS, (4, 9)))[:, -1]
+    for part in (model.corrections.weight, model.corrections.bias):
+        torch.nn.init.normal_(part)
+    wanted = model.corrections(codes[:, 8:])
+    for size in (1e-5, 1.0, 1e5):
+        for part in (model.corrections.weight, model.corrections.bias):
+            part *= size
+        correction = model.unrounded(codes) - model.heads(codes[:, :8])
+        expected = (size * wanted).clamp(-0.01, 0.01) if as_released else 0.01 * torch.tanh(size * wanted / 0.01)
+        torch.testing.assert_close(correction, expected, atol=1e-12, rtol=1e-6)
+        if size < 1:
+            torch.testing.assert_close(correction, size * wanted, atol=1e-9, rtol=1e-3)
+        for part in (model.corrections.weight, model.corrections.bias):
+            part /= size
+
+
 def test_codes_meanings_and_items_begin_where_the_first_stage_ended() -> None:
     torch.manual_seed(0)
     model = generators.build(N_ITEMS, SMALL, Solid(clusters=CLUSTERS))
