@@ -6,6 +6,7 @@ never seen (LSC4Rec's code does the same).
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +50,11 @@ def teacher_lists(course: Course, length: int) -> Lists:
     name = content_key("lists", course.teacher_key, population.history_end.tolist(), length)
     path = home() / "lists" / f"{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             return Lists(kept["items"], kept["scores"])
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         course.announce(f"{path}: damaged ({error}); made anew")
     lists = _make(course, min(length, population.behaviour.n_items))
     with atomic(path) as scratch, scratch.open("wb") as file:

@@ -20,6 +20,7 @@ from models.stages.cooperative import over_lists, recombined
 from models.stages.course import Course
 from models.stages.teacher_lists import Lists, teacher_lists
 from models.trained import train_once, train_srm
+from scenarios.cache import home
 from scenarios.population import Population
 from scenarios.schema.recommenders import CausalLlm, Llm, Srm, T5Llm
 from scenarios.schema.stages import Cooperative
@@ -68,6 +69,24 @@ def test_the_lists_are_those_that_the_cloud_gives_each_history_by_itself(
     again = teacher_lists(replace(course, teacher=lambda: pytest.fail("asked again")), 10)
     assert np.array_equal(again.items, lists.items)
     assert np.array_equal(again.scores, lists.scores)
+
+
+def test_a_truncated_file_of_lists_is_said_and_made_anew(make_population: Callable[..., Population]) -> None:
+    population = make_population(users=4)
+    name = train_once(population, LLM, "training", print, progress=False)
+    llm = open_llm(60, LLM, name)
+    said: list[str] = []
+    course = Course(
+        population, pytest.fail, pytest.fail, lambda: llm, name, 8, "key", "label", said.append, silent=True
+    )
+    lists = teacher_lists(course, 10)
+    (path,) = (home() / "lists").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert np.array_equal(teacher_lists(course, 10).items, lists.items)
+    assert path.read_bytes() == whole
+    (line,) = said
+    assert line.startswith(f"{path}: damaged (")
 
 
 @torch.no_grad()
