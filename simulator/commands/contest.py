@@ -64,16 +64,15 @@ class Score:
 def named(scenario: AnyScenario, names: str | None) -> list[str]:
     """Names of models: a kind of the device's model with what is done to it, a generator, or `llm`.
 
-    `sasrec+mergenet:noise` is a stage with what it has to be held against. Where none are named, the scenario's own:
-    MergeNet between its controls, the plain training first.
+    `sasrec+mergenet:noise` is a stage with what it has to be held against; MergeNet's two are added where they lack.
+    Where none are named, the scenario's own.
 
     Raises `ScenarioError` for another.
     """
     spec = scenario.recommenders
     if names is None:
         own = "+".join([spec.srm.kind, *(stage.kind for stage in spec.srm.stages)])
-        plain, noise = (own.replace("mergenet", f"mergenet:{each}") for each in ("none", "noise"))
-        device = list(dict.fromkeys([plain, own, noise])) if spec.generator is None else [spec.generator.kind]
+        device = _held_against([own]) if spec.generator is None else [spec.generator.kind]
         return [*device, *(["llm"] if spec.llm is not None else [])]
     known = (*KINDS, *GENERATORS, "llm")
     found = list(dict.fromkeys(name.strip() for name in names.split(",")))
@@ -92,7 +91,24 @@ def named(scenario: AnyScenario, names: str | None) -> list[str]:
             if way not in ways:
                 expected = f"expected one of {', '.join(ways)}" if ways else "nothing is done to it"
                 raise ScenarioError(f"--models: {name}: {kind} knows no {each!r}; {expected}")
-    return found
+    return _held_against(found)
+
+
+def _held_against(names: list[str]) -> list[str]:
+    """The same, MergeNet between plain training and noise: without these its own number says nothing."""
+    found = []
+    for name in names:
+        kind, *rest = name.split("+")
+        if "mergenet" not in rest:
+            found.append(name)
+            continue
+        plain, noise = (
+            "+".join([kind, *(each if each != "mergenet" else f"mergenet:{control}" for each in rest)])
+            for control in ("none", "noise")
+        )
+        alone = rest == ["mergenet"] and kind in names
+        found += [*([] if alone else [plain]), name, noise]
+    return list(dict.fromkeys(found))
 
 
 def contestants(scenario: AnyScenario, name: str, seeds: int) -> list[Contestant]:

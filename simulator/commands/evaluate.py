@@ -23,8 +23,8 @@ SETTINGS = "quickstart"
 @click.option(
     "--models",
     metavar="NAME,...",
-    help="Of sasrec, gru4rec, ..., duet, solid, llm; with what is done to it, sasrec+cooperative.  [default: the "
-    "scenario's, MergeNet beside its controls]",
+    help="Of sasrec, gru4rec, ..., duet, solid, llm; with what is done to it, sasrec+cooperative; MergeNet comes "
+    "with its controls.  [default: the scenario's]",
 )
 @click.option(
     "--lists", is_flag=True, help="With --protocol replay: also how good what devices show of fresh lists is."

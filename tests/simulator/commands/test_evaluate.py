@@ -161,6 +161,13 @@ def test_mergenet_is_never_told_of_without_its_controls(scenario: Path) -> None:
         ("none", 2), ("llm", 2), ("noise", 2),
     ]  # fmt: skip
     assert named(read(scenario), None) == ["gru4rec", "llm"]
+    assert named(merged, "gru4rec+mergenet") == names[:3]
+    assert named(merged, "din,din+mergenet") == ["din", "din+mergenet", "din+mergenet:noise"]
+    asked = "gru4rec,gru4rec+mergenet:noise,gru4rec+mergenet"
+    assert named(merged, asked) == asked.split(",")
+    assert named(merged, "din,gru4rec+retraining+mergenet") == [
+        "din", "gru4rec+retraining+mergenet:none", "gru4rec+retraining+mergenet", "gru4rec+retraining+mergenet:noise"
+    ]  # fmt: skip
 
 
 def test_settings_of_one_kind_are_not_given_to_another(scenario: Path) -> None:
