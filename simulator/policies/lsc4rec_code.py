@@ -7,26 +7,20 @@ budget in the order of the data set; here devices ask whenever their moment come
 
 from __future__ import annotations
 
-from functools import partial
 from typing import ClassVar, Literal
 
 from simulator.policies.base import Point, Reference
-from simulator.policies.threshold import Cut
+from simulator.policies.threshold import ReleasedCut
 
 SIGNAL = "lsc4rec_code"
 
 
-class Lsc4RecCodeFamily(Cut):
+class Lsc4RecCodeFamily(ReleasedCut):
     """Ask where the score of the user's batch reaches a threshold."""
 
     kind: Literal["lsc4rec_code"] = "lsc4rec_code"
-    quantile_of: Literal["validation", "replay"] = "validation"
-    """Of which part `quantile` is; `replay`, the part that is judged on, is what the released code does."""
-
     signals: ClassVar[tuple[str, ...]] = (SIGNAL,)
 
     def points(self, reference: Reference) -> list[Point]:
-        """See `Cut.cuts`."""
-        if self.quantile is None or self.quantile_of == "validation":
-            return self.cuts(self.kind, ((SIGNAL, 1.0),), reference)
-        return self.cuts(f"{self.kind}-of-replay", ((SIGNAL, 1.0),), partial(reference, of_replay=True))
+        """See `ReleasedCut.cuts`."""
+        return self.cuts(self.kind, ((SIGNAL, 1.0),), reference)

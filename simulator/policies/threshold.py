@@ -7,6 +7,7 @@ model knows. A signal that falls as a list grows stale takes a negative weight.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -73,6 +74,19 @@ class Cut(Family):
             return sorted(set(self.threshold))
         ((signal, weight),) = weights
         return sorted(set(np.quantile(weight * reference(signal), np.asarray(self.quantile)).tolist()))
+
+
+class ReleasedCut(Cut):
+    """A cut that released code reads off the part that it is judged on, where it can be had so as well."""
+
+    quantile_of: Literal["validation", "replay"] = "validation"
+    """Of which part `quantile` is; `replay`, the part that is judged on, is what the released code does."""
+
+    def cuts(self, name: str, weights: tuple[tuple[str, float], ...], reference: Reference) -> list[Point]:
+        """See `Cut.cuts`. The name tells what was read off the replay."""
+        if self.quantile is None or self.quantile_of == "validation":
+            return super().cuts(name, weights, reference)
+        return super().cuts(f"{name}-of-replay", weights, partial(reference, of_replay=True))
 
 
 class ThresholdFamily(Cut):

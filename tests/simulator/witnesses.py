@@ -527,6 +527,9 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "sweep.policies[intellectreq].quantile": between(
             0.5, 0.8, given={"sweep.policies[intellectreq].threshold": None}
         ),
+        "sweep.policies[intellectreq].quantile_of": Witness(
+            given={"sweep.policies[intellectreq].threshold": None, "sweep.policies[intellectreq].quantile": 0.6}
+        ),
         "sweep.policies[lsc4rec_code].threshold": between(-1.0, 1.0),
         "sweep.policies[lsc4rec_code].quantile": between(
             0.5, 0.8, given={"sweep.policies[lsc4rec_code].threshold": None}

@@ -69,20 +69,18 @@ def test_each_kind_looks_at_its_own_signal_under_its_own_name() -> None:
     }
 
 
-def test_the_released_code_s_rule_reads_its_quantile_off_the_part_it_is_told() -> None:
-    def reference(signal: str, /, *, of_replay: bool = False) -> Any:
-        assert signal == "lsc4rec_code"
+@pytest.mark.parametrize(("kind", "signal"), [("lsc4rec_code", "lsc4rec_code"), ("intellectreq", "misjudgement")])
+def test_rules_of_released_code_read_their_quantile_off_the_part_they_are_told(kind: str, signal: str) -> None:
+    def reference(asked: str, /, *, of_replay: bool = False) -> Any:
+        assert asked == signal
         return np.arange(101.0) + 1000 * of_replay
 
-    family = ADAPTER.validate_python({"kind": "lsc4rec_code", "quantile": [0.9, 0.5]})
-    assert [(point.name, point.parameter) for point in family.points(reference)] == [
-        ("lsc4rec_code", 50),
-        ("lsc4rec_code", 90),
-    ]
-    released = ADAPTER.validate_python({"kind": "lsc4rec_code", "quantile": 0.9, "quantile_of": "replay"})
+    family = ADAPTER.validate_python({"kind": kind, "quantile": [0.9, 0.5]})
+    assert [(point.name, point.parameter) for point in family.points(reference)] == [(kind, 50), (kind, 90)]
+    released = ADAPTER.validate_python({"kind": kind, "quantile": 0.9, "quantile_of": "replay"})
     (point,) = released.points(reference)
-    assert (point.name, point.parameter) == ("lsc4rec_code-of-replay", 1090)
-    assert family.signals == point.policy.signals == ("lsc4rec_code",)
+    assert (point.name, point.parameter) == (f"{kind}-of-replay", 1090)
+    assert family.signals == point.policy.signals == (signal,)
 
 
 def test_the_oracle_looks_at_a_plan_of_its_own_for_each_price() -> None:
