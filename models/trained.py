@@ -49,7 +49,7 @@ def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
         case SrmSpec():
             return ("srms/base.py", f"srms/{spec.kind}.py")
         case CausalLlm():
-            return ("llms/causal.py",)
+            return ("llms/causal.py", "llms/architecture.py")
         case LocalLlm():
             return ("llms/causal.py", "llms/local_causal.py", "llms/checkpoint.py")
         case PretrainedLlm():

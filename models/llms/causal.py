@@ -19,9 +19,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.catalogue_loss import catalogue_loss
+from models.llms import architecture
+from models.llms.checkpoint import reason
+from models.quiet import quiet
 from models.srms.base import PAD
 from scenarios.behaviour import IntArray
 from scenarios.schema.recommenders import CausalLlm
+
+LOUDER = 2.0**10
+"""By what an output layer is multiplied to see whether large logits are bent: those of an untrained network are small.
+A power of 2 leaves the weights as they were."""
 
 
 def context_starts(seen: IntArray, window: int) -> IntArray:
@@ -41,13 +48,13 @@ class Causal(nn.Module):
         self.n_items, self.window, self.dropout = n_items, window, dropout
         if network.config.tie_word_embeddings:
             # The one table of input and output vectors has one name in a weights file, not two.
-            self.register_state_dict_post_hook(_leave_head_out)  # type: ignore[no-untyped-call]
-            self.register_load_state_dict_pre_hook(_put_head_back)  # type: ignore[no-untyped-call]
+            self.register_state_dict_post_hook(_leave_copies_out)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_put_copies_back)  # type: ignore[no-untyped-call]
 
     def encode(self, items: Tensor) -> Tensor:
         """[B, T] ids (right-padded with `PAD`) -> [B, T, width] hidden states after each item."""
         vectors = self.network.get_input_embeddings()(items.clamp(min=0))
-        # Llama knows no dropout but on its attention, and small data need more.
+        # The network has no dropout but on its attention, and small data need more.
         vectors = functional.dropout(vectors, self.dropout, self.training)
         hidden: Tensor = self.network.base_model(inputs_embeds=vectors, use_cache=False).last_hidden_state
         return functional.dropout(hidden, self.dropout, self.training)
@@ -90,29 +97,62 @@ class Causal(nn.Module):
 
 
 def build(n_items: int, spec: CausalLlm) -> Causal:
-    """An untrained Llama of the scenario's size; input and output vectors are one table."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=n_items,
-        hidden_size=spec.width,
-        intermediate_size=2 * spec.width,
-        num_hidden_layers=spec.layers,
-        num_attention_heads=spec.heads,
-        max_position_embeddings=spec.window,
-        attention_dropout=spec.dropout,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,
-    )
-    return Causal(LlamaForCausalLM(config), n_items, spec.window, spec.dropout)
+    """An untrained model of the scenario's architecture and size. Raises `ModelError` where it cannot be used so."""
+    model = Causal(architecture.untrained(n_items, spec), n_items, spec.window, spec.dropout)
+    found = fault(model)
+    if found is not None:
+        raise architecture.refusal(spec, found)
+    return model
 
 
-def _leave_head_out(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
-    state.pop(f"{prefix}network.lm_head.weight", None)
+def fault(model: Causal) -> str | None:
+    """Why its lists made in batches would not be those of the network's own pass; None where they are the same."""
+    training = model.training
+    try:
+        with quiet():
+            model.eval()
+            ahead, bent = _looks_ahead(model), _bends(model)
+    except Exception as error:  # whatever comes up in two hundred architectures
+        return f"it cannot be run ({reason(error)})"
+    finally:
+        model.train(training)
+    if ahead:
+        return "it looks ahead, at items that come later"
+    return "its logits are not its output layer applied to its states" if bent else None
 
 
-def _put_head_back(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
-    if f"{prefix}network.model.embed_tokens.weight" in state:
-        state.setdefault(f"{prefix}network.lm_head.weight", state[f"{prefix}network.model.embed_tokens.weight"])
+def _some(model: Causal) -> Tensor:
+    return torch.arange(min(8, model.n_items, model.window), device=model.network.device)[None]
+
+
+def _looks_ahead(model: Causal) -> bool:
+    """Whether a state has any slope in an item that comes later."""
+    network, early = model.network, 2
+    with torch.enable_grad():
+        read = network.get_input_embeddings()(_some(model)).detach().requires_grad_()
+        states = network.base_model(inputs_embeds=read, use_cache=False).last_hidden_state[:, :early]
+        # Norms make plain sums the same whatever was read.
+        (slopes,) = torch.autograd.grad((states * torch.arange(states.shape[-1], device=states.device)).sum(), read)
+    return bool((slopes[:, early:] != 0).any())
+
+
+@torch.no_grad()
+def _bends(model: Causal) -> bool:
+    """Whether the network scales or caps what its output layer says."""
+    head, items = model.network.get_output_embeddings().weight, _some(model)
+    head.mul_(LOUDER)
+    mine = model.score_all(model.encode(items))
+    own = model.network(items, use_cache=False).logits[..., : model.n_items]
+    head.div_(LOUDER)
+    return not bool((mine - own).abs().max() <= 1e-4 * own.abs().max())
+
+
+def _leave_copies_out(module: Causal, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
+    for copy in module.network.all_tied_weights_keys:
+        state.pop(f"{prefix}network.{copy}", None)
+
+
+def _put_copies_back(module: Causal, state: dict[str, Any], prefix: str, *rest: object) -> None:
+    for copy, kept in module.network.all_tied_weights_keys.items():
+        if f"{prefix}network.{kept}" in state:
+            state.setdefault(f"{prefix}network.{copy}", state[f"{prefix}network.{kept}"])

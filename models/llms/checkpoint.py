@@ -38,7 +38,7 @@ def open_network(architecture: Any, folder: Path, key: str) -> Any:
                 output_loading_info=True,
             )
     except FAULTS as error:
-        raise ModelError(f"{key}: {folder} cannot be loaded ({_reason(error)})") from error
+        raise ModelError(f"{key}: {folder} cannot be loaded ({reason(error)})") from error
     for fault in ("missing_keys", "mismatched_keys", "unexpected_keys", "error_msgs"):
         if report.get(fault):
             named = ", ".join(sorted(str(name) for name in report[fault])[:3])
@@ -59,8 +59,9 @@ def open_tokenizer(folder: Path, key: str) -> Any:
         with quiet():
             return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     except FAULTS as error:
-        raise ModelError(f"{key}: the tokenizer in {folder} cannot be loaded ({_reason(error)})") from error
+        raise ModelError(f"{key}: the tokenizer in {folder} cannot be loaded ({reason(error)})") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What it says, in one line that is not too long."""
     return " ".join(str(error).split())[:300]

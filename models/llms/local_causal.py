@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-
-from models.llms.causal import Causal
+from models.llms.causal import Causal, fault
 from models.llms.checkpoint import open_network
 from scenarios.errors import ModelError
 from scenarios.schema.recommenders import LocalLlm
@@ -25,14 +21,7 @@ def load(n_items: int, spec: LocalLlm) -> Causal:
     if spec.window > longest:
         raise ModelError(f"recommenders.llm.window: {spec.window} is more than the {longest} positions of {folder}")
     model = Causal(network, n_items, spec.window)
-    _check_head(model, folder)
+    found = fault(model)
+    if found is not None:
+        raise ModelError(f"recommenders.llm.path: {folder}: {found}")
     return model
-
-
-def _check_head(model: Causal, folder: Path) -> None:
-    """Some architectures scale or cap what their output layer says; batched lists would then differ from its own."""
-    items = torch.arange(min(4, model.n_items), device=model.network.device)[None]
-    with torch.no_grad():
-        apart = (model.score_all(model.encode(items)) - model.network(items).logits[..., : model.n_items]).abs().max()
-    if not apart <= 1e-3:
-        raise ModelError(f"recommenders.llm.path: {folder}: its logits are not its output layer applied to its states")

@@ -44,9 +44,11 @@ class Srm(Block):
 
 
 class CausalLlm(Block):
-    """A Hugging Face Llama over item tokens, built from this configuration and trained on the histories."""
+    """A Hugging Face causal LM over item tokens, built from this configuration and trained on the histories."""
 
     kind: Literal["causal"] = "causal"
+    architecture: str = "llama"
+    """A `model_type` of transformers that has a causal LM: llama, gpt2, gpt_neox, mistral, opt, qwen2 and others."""
     width: Annotated[int, Field(ge=8)] = 128
     layers: Count = 2
     heads: Count = 4

@@ -199,14 +199,22 @@ def test_a_local_model_serves_as_the_cloud(population: Population, tmp_path: Pat
 
 
 NEUTRAL = {"srms/base.py", "weights.py", "quiet.py", "published.py", "llms/checkpoint.py"}
-"""What a T5's files import without its lists depending on it: a mark for no item, and how files are kept."""
+"""What a model's files import without its lists depending on it: a mark for no item, and how files are kept."""
 
 
-@pytest.mark.parametrize("item_ids", ["digits", "token", "semantic_text", "semantic_behaviour", "local"])
-def test_a_t5_s_key_follows_every_file_that_makes_it(item_ids: str) -> None:
-    local = item_ids == "local"
-    files = trained.sources(LocalT5(path=Path()) if local else T5Llm.model_validate({"item_ids": item_ids}))
-    of_others = {"semantic_text": "behaviour_vectors.py", "semantic_behaviour": "text.py"}.get(item_ids, "")
+@pytest.mark.parametrize(
+    ("spec", "of_others"),
+    [
+        (T5Llm(item_ids="digits"), ""),
+        (T5Llm(item_ids="token"), ""),
+        (T5Llm(item_ids="semantic_text"), "behaviour_vectors.py"),
+        (T5Llm(item_ids="semantic_behaviour"), "text.py"),
+        (LocalT5(path=Path()), ""),
+        (CausalLlm(), ""),
+    ],
+)
+def test_a_model_s_key_follows_every_file_that_makes_it(spec: T5Llm | LocalT5 | CausalLlm, of_others: str) -> None:
+    files = trained.sources(spec)
     known = {*files, *trained.TRAINING, *NEUTRAL, of_others}
     for name in files:
         for node in ast.walk(ast.parse((weights.ROOM / name).read_text())):

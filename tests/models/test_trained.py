@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+import numpy as np
 import pytest
 import torch
 
 from models import training
 from models.evaluation import burden
-from models.opened import open_srm
+from models.llms.causal import Causal
+from models.opened import open_llm, open_srm, untrained
 from models.prepare import prepare
 from models.srms.base import Srm
 from models.trained import key, sized, train_srm, trained
@@ -71,6 +73,30 @@ def test_a_model_to_be_measured_is_not_trained_for_that(
     assert isinstance(again, torch.nn.Module)
     assert not again.training
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in kept.state_dict().items())
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "qwen2"])
+def test_a_language_model_of_any_family_learns_and_is_opened_again_as_it_was(
+    architecture: str, population: Population
+) -> None:
+    training = Training(epochs=6, batch_size=8, learning_rate=0.01)
+    spec = LLM.model_copy(update={"architecture": architecture, "width": 16, "training": training})
+    fresh = untrained(population, spec, print)().eval()
+    learned, facts = trained(population, spec, None, "", print, False)
+    assert isinstance(learned, Causal)
+    streams = [population.behaviour.stream(user)[: int(end)] for user, end in enumerate(population.history_end)]
+    windows = torch.from_numpy(np.stack([each[:8] for each in streams if len(each) >= 8]).astype(np.int64))
+    with torch.no_grad():
+        assert learned.loss(windows) < fresh.loss(windows) - 0.1
+    again = open_llm(population.behaviour.n_items, spec, key(population, spec))
+    histories = [population.behaviour.stream(user) for user in range(5)]
+    for (ids, scores), (others, same) in zip(
+        learned.candidates(histories, 10), again.candidates(histories, 10), strict=True
+    ):
+        np.testing.assert_array_equal(ids, others)
+        np.testing.assert_array_equal(scores, same)
+    assert key(population, spec) != key(population, LLM)
+    assert facts.parameters == sum(each.numel() for each in learned.parameters())
 
 
 @pytest.mark.parametrize("room", [1_000, 12_000])

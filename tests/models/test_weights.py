@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from models import weights
 from models.llms import causal
@@ -28,14 +28,20 @@ def test_what_is_saved_comes_back() -> None:
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
 
 
-def test_the_tied_table_of_a_language_model_is_kept_once_and_comes_back_tied() -> None:
-    spec = CausalLlm(width=8, layers=1, heads=2, window=4)
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt", "biogpt"])
+def test_the_tied_table_of_a_language_model_is_kept_once_and_comes_back_tied(architecture: str) -> None:
+    spec = CausalLlm(architecture=architecture, width=8, layers=1, heads=2, window=4)
     model, other = causal.build(20, spec), causal.build(20, spec)
     weights.save(model, "key", FACTS)
     weights.load(other, weights.path_of("key"))
-    other.network.model.embed_tokens.weight.data[0, 0] = 7.0
-    assert other.network.lm_head.weight[0, 0] == 7.0
-    assert torch.equal(other.network.lm_head.weight[1:], model.network.lm_head.weight[1:])
+    read, said = other.network.get_input_embeddings().weight, other.network.get_output_embeddings().weight
+    tables = [
+        each for each in load_file(weights.path_of("key")).values() if each.shape == read.shape and (each == read).all()
+    ]
+    assert len(tables) == 1
+    read.data[0, 0] = 7.0
+    assert said[0, 0] == 7.0
+    assert torch.equal(said[1:], model.network.get_output_embeddings().weight[1:])
 
 
 def test_nothing_there_is_nothing_known() -> None:

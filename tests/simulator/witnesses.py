@@ -294,6 +294,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.srm.stages[mergenet].adapter_width": between(32, 64),
         "recommenders.srm.stages[mergenet].adapter_learning_rate": between(0.001, 0.01),
         "recommenders.llm": Witness(),
+        "recommenders.llm[causal].architecture": between("llama", "gpt2"),
         "recommenders.llm[causal].width": between(8, 12),
         "recommenders.llm[causal].layers": between(1, 2),
         "recommenders.llm[causal].heads": between(2, 4),

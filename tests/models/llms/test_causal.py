@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from models import weights
-from models.llms.causal import Causal, build, context_starts
+from models.llms.causal import Causal, build, context_starts, fault
 from models.llms.local_causal import load
 from models.reading import read
 from scenarios.errors import ModelError
@@ -21,10 +21,10 @@ N_ITEMS = 40
 SPEC = CausalLlm(width=16, layers=2, heads=2, window=10)
 
 
-def model() -> Causal:
+def model(architecture: str = "llama") -> Causal:
     torch.manual_seed(0)
-    made = build(N_ITEMS, SPEC).eval()
-    torch.nn.init.normal_(made.network.model.embed_tokens.weight)
+    made = build(N_ITEMS, SPEC.model_copy(update={"architecture": architecture})).eval()
+    torch.nn.init.normal_(made.network.get_input_embeddings().weight)
     return made
 
 
@@ -38,9 +38,10 @@ def test_contexts_are_half_a_window_to_a_window_long(window: int, seen: int) -> 
         assert window / 2 - 1 < seen - start <= window
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "qwen2", "mistral", "gpt_neox", "opt"])
 @torch.no_grad()
-def test_batched_states_give_the_lists_of_one_by_one() -> None:
-    llm = model().double()
+def test_batched_states_give_the_lists_of_one_by_one(architecture: str) -> None:
+    llm = model(architecture).double()
     items = np.random.default_rng(3).integers(N_ITEMS, size=70).astype(np.int32)
     streams = [(0, 45), (45, 48), (48, 70)]
     begins, ends, histories = [], [], []
@@ -150,6 +151,25 @@ def test_a_network_that_bends_its_logits_is_refused(tmp_path: Path, monkeypatch:
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     monkeypatch.setattr("transformers.AutoModelForCausalLM", Capped)
     refused(tmp_path, "its logits are not its output layer applied to its states")
+
+
+def test_a_network_that_looks_ahead_is_refused(tmp_path: Path) -> None:
+    BertLMHeadModel(
+        BertConfig(
+            vocab_size=N_ITEMS, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+            max_position_embeddings=10, is_decoder=False, pad_token_id=None,
+        )
+    ).save_pretrained(tmp_path)  # fmt: skip
+    refused(tmp_path, "it looks ahead, at items that come later")
+
+
+def test_a_model_is_looked_at_without_a_trace() -> None:
+    llm = model().train()
+    before = {name: weight.clone() for name, weight in llm.state_dict().items()}
+    assert fault(llm) is None
+    assert llm.training
+    assert all(torch.equal(weight, before[name]) for name, weight in llm.state_dict().items())
+    assert all(weight.grad is None for weight in llm.parameters())
 
 
 def test_the_digest_of_a_folder_follows_its_files(folder: Path) -> None:
