@@ -304,6 +304,7 @@ def witnesses(folder: Path) -> dict[str, Witness]:
         "recommenders.llm[local].window": between(4, 8),
         "recommenders.llm[pretrained].model": between(str(folder / "words-a"), str(folder / "words-b")),
         "recommenders.llm[pretrained].layers": between(1, None),
+        "recommenders.llm[pretrained].prompt": between("", "the story of"),
         "recommenders.llm[pretrained].tuning": Witness(),
         "recommenders.llm[pretrained].rank": between(2, 3),
         "recommenders.llm[pretrained].alpha": between(16, 64),
