@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.llms.checkpoint import open_network, open_tokenizer
+from models.llms.checkpoint import open_network, open_tokenizer, reason
 from models.llms.item_codes import END, FIRST, PAD, ItemCodes, digits, own_tokens
 from models.llms.prompt import Prompt
 from models.llms.t5 import T5
 from scenarios.errors import ModelError
 from scenarios.schema.recommenders import LocalT5
 
+CODES = "item_codes.json"
+"""In the folder: what its network calls each item."""
 BEFORE = "According to the purchase history of the user : \n "
 BETWEEN = " , "
 AFTER = " \n Can you recommend the next possible item to the user ?"
@@ -34,6 +38,8 @@ def load(n_items: int, spec: LocalT5) -> T5:
             codes = digits(n_items)
         case "token":
             codes = own_tokens(n_items)
+        case "semantic":
+            codes = listed(spec.path / CODES, n_items)
         case "text":
             if config.eos_token_id != END:
                 raise ModelError(f"{key}: {spec.path}: an answer must end with token {END}, as in T5")
@@ -44,6 +50,22 @@ def load(n_items: int, spec: LocalT5) -> T5:
     if highest >= config.vocab_size:
         raise ModelError(f"{key}: {spec.path} knows {config.vocab_size} tokens, but naming items takes {highest + 1}")
     return T5(network, codes, spec.window, spec.beams, prompt, False, tokenizer, spec.constrained)
+
+
+def listed(path: Path, n_items: int) -> ItemCodes:
+    """The codes in a file: for each item a list of token numbers. Raises `ModelError` unless each names one item."""
+    key = f"recommenders.llm.item_ids: semantic: {path}"
+    try:
+        tokens = np.array(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ModelError(f"{key}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise ModelError(f"{key}: no lists of one length ({reason(error)})") from error
+    if tokens.ndim != 2 or tokens.dtype != np.int64 or len(tokens) != n_items:
+        raise ModelError(f"{key}: expected {n_items} lists of whole numbers, one for each item and all of one length")
+    if tokens.size == 0 or tokens.min() < FIRST or len(np.unique(tokens, axis=0)) < n_items:
+        raise ModelError(f"{key}: expected tokens from {FIRST} on, and no two items with the same")
+    return ItemCodes(tokens, int(tokens.max()) + 1)
 
 
 def spelled(n_items: int, tokenizer: Any) -> ItemCodes:

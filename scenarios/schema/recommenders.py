@@ -112,9 +112,10 @@ class LocalT5(Block):
     kind: Literal["local_t5"] = "local_t5"
     path: Path
     """The folder, relative to the scenario file."""
-    item_ids: Literal["text", "digits", "token"] = "text"
+    item_ids: Literal["text", "digits", "token", "semantic"] = "text"
     """An item's code: its number as the folder's own tokenizer writes it, asked for in P5's words; or tokens from 2 on,
-    one for each digit or one for each item, without words."""
+    without words: one for each digit, one for each item, or what the folder's item_codes.json lists for each item, a
+    list of token numbers, all of one length (semantic ids: a path of clusters, which only who trained it knows)."""
     window: Annotated[int, Field(ge=2)] = 50
     beams: Count | None = None
     constrained: bool = True

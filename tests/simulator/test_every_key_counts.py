@@ -8,6 +8,7 @@ bill of a run, or how a run is judged; never the scenario itself or a hash of it
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cache
@@ -28,6 +29,8 @@ from worlds import HashOutcomes, footrules
 from analysis.summary import latency
 from models import srms, text
 from models.llms import causal
+from models.llms.item_codes import FIRST
+from models.llms.local_t5 import CODES
 from models.prepare import prepare, refreshed
 from scenarios.behaviour import Behaviour, save
 from scenarios.datasets import folder as published_folder
@@ -85,6 +88,8 @@ def laid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             small_llama.write(folder / f"words-{'ab'[seed]}", seed)
             tokenizer().save_pretrained(folder / f"t5-{'ab'[seed]}")
             network(160, seed).float().save_pretrained(folder / f"t5-{'ab'[seed]}")
+            codes = [[FIRST + item // 8, 10 + item % 8] for item in range(40)]
+            (folder / f"t5-{'ab'[seed]}" / CODES).write_text(json.dumps(codes))
         yield folder
         outcome.cache_clear()
 

@@ -69,6 +69,43 @@ def test_free_answers_are_read_as_text(folder: Path) -> None:
     assert ids.tolist() == [item for item in made.ids[np.sort(first)].tolist() if item != 3]
 
 
+@torch.no_grad()
+def test_semantic_ids_are_those_that_the_folder_lists(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    paths = rng.permutation([(a, b, c) for a in (2, 3, 4) for b in (5, 6, 7) for c in (8, 9)])[:12].tolist()
+    (folder / "item_codes.json").write_text(json.dumps(paths))
+    llm = load(12, spec(folder, "semantic")).double()
+    tokens, _ = llm.prompt.put(torch.from_numpy(llm.codes.tokens), torch.tensor([[3, 7]]))
+    assert tokens.tolist() == [[*paths[3], *paths[7], END]]
+    ((ids, scores),) = llm.candidates([np.array([3, 7])], 12)
+    assert sorted([*ids.tolist(), 3, 7]) == list(range(12))
+    for item, score in zip(ids.tolist(), scores.tolist(), strict=True):
+        answer = torch.tensor([paths[item]])
+        logits = llm.network(input_ids=tokens, labels=answer).logits.log_softmax(-1)
+        said = logits.gather(2, answer[..., None]).sum()
+        assert score == pytest.approx(float(said))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("[[2, 3], [2", "no lists of one length"),
+        ("[[2, 3], [4]]", "no lists of one length"),
+        ("[[2, 3], [2, 4], [2, 5]]", "expected 2 lists"),
+        ("[[2, 3], [2, 4.5]]", "expected 2 lists"),
+        ("{}", "expected 2 lists"),
+        ("[[1, 3], [2, 4]]", "expected tokens from 2 on"),
+        ("[[2, 3], [2, 3]]", "no two items with the same"),
+        ("[[2, 3], [2, 4000]]", "knows .* tokens, but naming items takes 4001"),
+    ],
+)
+def test_semantic_ids_that_name_no_one_item_are_refused(folder: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (folder / "item_codes.json").write_text(text)
+    refused(folder, said, 2, "semantic")
+
+
 def test_tokens_without_words(folder: Path) -> None:
     refused(folder, "knows .* tokens, but naming items takes 202", 200, "token")
     for way in ("digits", "token"):
