@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from models import weights
 from models.llms.causal import context_starts
-from models.llms.checkpoint import FAULTS, open_network, open_tokenizer
+from models.llms.checkpoint import FAULTS, open_network, open_tokenizer, reason
 from models.llms.located import KEY, located
 from models.llms.tuning import choose_tuned, frozen, in_halves, keep_layers
 from models.llms.vocabulary import Vocabulary
@@ -240,9 +240,7 @@ def _check(network: Any, width: int, spec: PretrainedLlm) -> None:
             network(inputs_embeds=each, use_cache=False).last_hidden_state for each in (vectors, vectors[:, :3])
         )
     except FAULTS as error:
-        raise ModelError(
-            f"{KEY}: {spec.model}: cannot be given vectors ({' '.join(str(error).split())[:200]})"
-        ) from error
+        raise ModelError(f"{KEY}: {spec.model}: cannot be given vectors ({reason(error)})") from error
     if whole.shape != vectors.shape or not torch.allclose(whole[:, :3], part, rtol=1e-3, atol=1e-3):
         raise ModelError(f"{KEY}: {spec.model}: is no causal language model: its states look at what comes after them")
 
