@@ -34,7 +34,7 @@ Announce = Callable[[str], None]
 READING = ("reading.py", "ranking.py")
 TRAINING = (*READING, "training.py", "windows.py", "validation.py", "catalogue_loss.py")
 """Source files whose change makes older weights another thing, whatever the model."""
-T5 = tuple(f"llms/{name}.py" for name in ("t5", "trie", "beam", "decoder", "item_codes", "prompt"))
+T5 = tuple(f"llms/{name}.py" for name in ("t5", "trie", "beam", "decoder", "item_codes", "prompt", "tied"))
 CODES = {
     "digits": (),
     "token": (),
@@ -49,7 +49,7 @@ def sources(spec: SrmSpec | LlmSpec) -> tuple[str, ...]:
         case SrmSpec():
             return ("srms/base.py", f"srms/{spec.kind}.py")
         case CausalLlm():
-            return ("llms/causal.py", "llms/architecture.py")
+            return ("llms/causal.py", "llms/architecture.py", "llms/tied.py")
         case LocalLlm():
             return ("llms/causal.py", "llms/local_causal.py", "llms/checkpoint.py")
         case PretrainedLlm():

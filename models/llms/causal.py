@@ -21,6 +21,7 @@ from torch.nn import functional
 from models.catalogue_loss import catalogue_loss
 from models.llms import architecture
 from models.llms.checkpoint import reason
+from models.llms.tied import keep_one_name
 from models.quiet import quiet
 from models.srms.base import PAD
 from scenarios.behaviour import IntArray
@@ -47,9 +48,7 @@ class Causal(nn.Module):
         self.network = network
         self.n_items, self.window, self.dropout = n_items, window, dropout
         if network.config.tie_word_embeddings:
-            # The one table of input and output vectors has one name in a weights file, not two.
-            self.register_state_dict_post_hook(_leave_copies_out)  # type: ignore[no-untyped-call]
-            self.register_load_state_dict_pre_hook(_put_copies_back)  # type: ignore[no-untyped-call]
+            keep_one_name(self)
 
     def encode(self, items: Tensor) -> Tensor:
         """[B, T] ids (right-padded with `PAD`) -> [B, T, width] hidden states after each item."""
@@ -145,14 +144,3 @@ def _bends(model: Causal) -> bool:
     own = model.network(items, use_cache=False).logits[..., : model.n_items]
     head.div_(LOUDER)
     return not bool((mine - own).abs().max() <= 1e-4 * own.abs().max())
-
-
-def _leave_copies_out(module: Causal, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
-    for copy in module.network.all_tied_weights_keys:
-        state.pop(f"{prefix}network.{copy}", None)
-
-
-def _put_copies_back(module: Causal, state: dict[str, Any], prefix: str, *rest: object) -> None:
-    for copy, kept in module.network.all_tied_weights_keys.items():
-        if f"{prefix}network.{kept}" in state:
-            state.setdefault(f"{prefix}network.{copy}", state[f"{prefix}network.{kept}"])

@@ -26,6 +26,7 @@ from models.llms import trie
 from models.llms.beam import Found, best_of, cleared, score_every, search, search_freely
 from models.llms.item_codes import PAD, ItemCodes
 from models.llms.prompt import Prompt
+from models.llms.tied import keep_one_name
 from models.srms.base import PAD as NO_ITEM
 from scenarios.behaviour import IntArray
 from scenarios.errors import ModelError
@@ -89,9 +90,7 @@ class T5(nn.Module):
         self._trie = trie.build(codes)
         self._answers = torch.from_numpy(codes.answers())
         self.register_buffer(CODES, torch.from_numpy(codes.tokens).clone())
-        # The one table of tokens has one name in a weights file, not four.
-        self.register_state_dict_post_hook(_leave_copies_out)  # type: ignore[no-untyped-call]
-        self.register_load_state_dict_pre_hook(_put_copies_back)  # type: ignore[no-untyped-call]
+        keep_one_name(self)
 
     @property
     def n_items(self) -> int:
@@ -269,14 +268,3 @@ def _batches(
     histories: Sequence[npt.NDArray[np.integer]],
 ) -> list[Sequence[npt.NDArray[np.integer]]]:
     return [histories[start : start + ROWS] for start in range(0, len(histories), ROWS)]
-
-
-def _leave_copies_out(module: T5, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
-    for copy in module.network.all_tied_weights_keys:
-        state.pop(f"{prefix}network.{copy}", None)
-
-
-def _put_copies_back(module: T5, state: dict[str, Any], prefix: str, *rest: object) -> None:
-    for copy, source in module.network.all_tied_weights_keys.items():
-        if f"{prefix}network.{source}" in state:
-            state.setdefault(f"{prefix}network.{copy}", state[f"{prefix}network.{source}"])
